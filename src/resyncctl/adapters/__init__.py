@@ -1,0 +1,1 @@
+"""One folder per outside thing. Siblings do not know each other."""

@@ -1,0 +1,1 @@
+"""Where a trading engine's beliefs are read."""

@@ -1,0 +1,1 @@
+"""The shared exchange client: one ccxt class, guarded below and above."""

@@ -1,0 +1,1 @@
+"""Parse, wire, run, render, exit."""

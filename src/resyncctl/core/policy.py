@@ -1,0 +1,47 @@
+"""The numbers that decide: tolerances, windows, timeouts and horizons, all with their units."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What counts as equal, as old, as gone.
+
+    Ratios are plain (0.0001 is 0.01 %), times are milliseconds unless the name says seconds.
+    `balance_floor` and `balance_cap` bound the relative tolerance in units of the asset;
+    `dust` gives per asset the amount below which a rest is not worth an alarm.
+    """
+
+    balance_tolerance_ratio: Decimal = Decimal("0.0001")
+    balance_floor: Decimal = Decimal("0.00000001")
+    balance_cap: Decimal = Decimal(100)
+    entry_price_tolerance_ratio: Decimal = Decimal("0.0001")
+    quantity_tolerance: Decimal = Decimal(0)
+    dust: tuple[tuple[str, Decimal], ...] = ()
+    lookback_ms: int = 24 * 3600 * 1000
+    stale_order_ms: int = 24 * 3600 * 1000
+    in_flight_ms: int = 5_000
+    checkpoint_age_ms: int = 120_000
+    guard_window_ms: int = 2_000
+    settle_delay_ms: int = 3_000
+    double_collect_attempts: int = 3
+    clock_skew_warn_ms: int = 500
+    unknown_order_storm: int = 10
+    unknown_order_storm_window_ms: int = 60_000
+    staleness_horizon_ms: int | None = None
+    proof_reads: int = 3
+    request_validity_ms: int = 5_000
+    verdict_validity_ms: int = 120_000
+    client_id_prefixes: tuple[str, ...] = ()
+    ignored_assets: tuple[str, ...] = ()
+
+    def tolerance_for(self, asset: str, magnitude: Decimal) -> Decimal:
+        """Return the absolute difference that is within tolerance for an amount of `asset`.
+
+        Relative to `magnitude`, never below the floor (or the asset's dust), never above the cap.
+        """
+        dust = dict(self.dust).get(asset, self.balance_floor)
+        floor = max(self.balance_floor, dust)
+        relative = min(abs(magnitude) * self.balance_tolerance_ratio, self.balance_cap)
+        return max(floor, relative)

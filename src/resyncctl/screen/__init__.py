@@ -1,0 +1,1 @@
+"""Core values in, text out. No decisions."""

@@ -1,0 +1,1 @@
+"""What a trading engine imports to be recoverable. Standard library only."""

@@ -1,0 +1,1 @@
+"""The practice exchange: an independent program that speaks real exchange dialects."""
