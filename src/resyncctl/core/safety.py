@@ -1,0 +1,79 @@
+"""What must hold before the gate of an account may open. Pure: evidence in, conditions out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from resyncctl.core.discrepancy import Verdict
+from resyncctl.core.gate import ALLOWED_MOVES, GateReading, GateState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRecord:
+    """A remembered verdict of `reconcile`, with what it was made from.
+
+    `digests` names policy, checkpoint, tool and manifest; a verdict is foreign when they differ.
+    """
+
+    account: str
+    verdict: Verdict
+    blocks_resume: bool
+    as_of_ms: int
+    valid_until_ms: int
+    run_id: str
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One line of the answer to "may the gate open?". `evidence` says what was looked at."""
+
+    name: str
+    holds: bool
+    evidence: str
+
+
+def opening_conditions(
+    gate: GateReading,
+    to: GateState,
+    verdict: VerdictRecord | None,
+    digests_now: Mapping[str, str],
+    now_ms: int,
+) -> tuple[Condition, ...]:
+    """Given the gate and the last verdict, return every condition for moving to `to`.
+
+    Nothing is assumed: a missing verdict, a digest that is absent on either side, a gate that
+    cannot be trusted, each fails its condition.
+    """
+    conditions = [
+        Condition("gate file is intact", gate.trusted, gate.reason or gate.state.value),
+        Condition(
+            "move is allowed",
+            (gate.state, to) in ALLOWED_MOVES,
+            f"{gate.state.value} -> {to.value}",
+        ),
+    ]
+    if verdict is None:
+        return (*conditions, Condition("a verdict exists", False, "no reconcile was recorded"))
+    age_s = max(0, now_ms - verdict.as_of_ms) // 1000
+    conditions += [
+        Condition(
+            "last verdict is clean",
+            verdict.verdict is Verdict.CLEAN and not verdict.blocks_resume,
+            f"{verdict.verdict.value} in run {verdict.run_id}",
+        ),
+        Condition(
+            "verdict is fresh",
+            verdict.as_of_ms <= now_ms <= verdict.valid_until_ms,
+            f"{age_s} s old, valid for {(verdict.valid_until_ms - verdict.as_of_ms) // 1000} s",
+        ),
+        Condition(
+            "verdict is younger than the gate's closing",
+            gate.since_ms is not None and verdict.as_of_ms >= gate.since_ms,
+            f"gate {gate.state.value} since {gate.since_ms}, verdict of {verdict.as_of_ms}",
+        ),
+    ]
+    for name in sorted(digests_now):
+        same = verdict.digests.get(name) == digests_now[name]
+        words = "unchanged" if same else "changed since the verdict"
+        conditions.append(Condition(f"{name} is unchanged", same, words))
+    return tuple(conditions)
