@@ -18,10 +18,12 @@ from resyncctl.simulator.wire import Reply, Request
 class PracticeExchange:
     """A small exact venue with the Binance spot and Binance USD-M dialects.
 
-    `prices` (module `prices`, class `PricePath(catalogue, seed)`) must offer
-    `mid(market, symbol, now_ms) -> Decimal`, `hold(market, symbol, price: Decimal | None)` and
-    `depth(market, symbol, now_ms, limit) -> Depth(update_id: int, bids, asks)` with bids and asks
-    as lists of (price, quantity), best first.
+    `prices` (module `prices`, class `PricePath(catalogue, seed)`) offers
+    `mid(market, symbol, now_ms) -> Decimal` and `hold(market, symbol, price | None, now_ms)`;
+    `books` (module `books`, class `Books(catalogue, prices, seed)`) offers
+    `book(market, symbol, now_ms) -> Book(update_id, bids, asks)` with bids and asks as tuples of
+    (price, quantity), best first, 50 levels; `exchange_info.ExchangeInfo(catalogue)` offers
+    `document(market, parameters, statuses=, now_ms=) -> bytes` or raises `UnknownSymbol`.
 
     What the streams need beside `listen`:
     - `now_ms()`: the venue's clock (the clock that was handed in plus the skew);
