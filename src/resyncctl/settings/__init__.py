@@ -1,1 +1,1 @@
-"""Configuration files and environment, turned into core values."""
+"""Configuration: from a TOML file and `RESYNCCTL_*` variables to core values."""
