@@ -42,9 +42,9 @@ class Selection:
         return True
 
     @property
-    def is_everything(self) -> bool:
-        """Whether no filter narrows the selection (protective orders apart)."""
-        return not (self.symbols or self.prefixes or self.created_before_ms is not None)
+    def takes_whole_symbols(self) -> bool:
+        """Whether what is selected on a symbol is everything on it (protective orders apart)."""
+        return not self.prefixes and self.created_before_ms is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def plan_cancels(
         chosen = sorted((order for order in group if selection.wants(order)), key=order_key)
         kept += [order for order in group if _is_kept(order, selection)]
         left_alone += sum(not selection.wants(o) and not _is_kept(o, selection) for o in group)
-        whole = len(chosen) == len(group) and selection.is_everything
+        whole = len(chosen) == len(group) and selection.takes_whole_symbols
         if chosen and whole and can_cancel_by_symbol.get(scope, False):
             symbol = chosen[0].symbol
             actions.append(

@@ -99,3 +99,15 @@ class LeaseControl(Protocol):
     def release(self, lease: Lease) -> None:
         """Give the account back."""
         ...
+
+
+class LeaseKeeper(Protocol):
+    """The lease of this run, as a wave of cancels sees it."""
+
+    def assure(self, now_ms: int, needed_ms: int) -> int:
+        """Return the fencing token when the lease lives longer than `needed_ms`; renew if not.
+
+        Raises:
+            LockedError: The lease was lost; nothing may be sent any more.
+        """
+        ...

@@ -1,4 +1,4 @@
-"""Writing a repaired checkpoint: a change of our own file, never of an exchange or a bot's files."""
+"""Writing a repaired checkpoint: a file of our own, never an exchange or a bot's database."""
 
 from typing import Protocol
 

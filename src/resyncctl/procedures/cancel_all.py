@@ -1,0 +1,469 @@
+"""Close the gate, cancel, prove that the orders are gone, say what is not proved.
+
+The order of steps is the protocol of `docs/safety.md`: the gate is closed first, the first wave is
+sent at once, then nothing counts that began before the last request could still take effect, and
+the end is a proof by reads, never an acknowledgement. Closing the gate and cancelling fail open:
+they go on when the store is gone, the clock cannot be measured or a listing cannot be read.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from resyncctl.core.errors import (
+    DeadlineError,
+    DeclinedError,
+    RecordUnwritableError,
+    ResyncError,
+    StalePlanError,
+)
+from resyncctl.core.exit_codes import ExitCode
+from resyncctl.core.gate import GateState
+from resyncctl.core.model import Order, Scope
+from resyncctl.core.mutation import OutcomeKind
+from resyncctl.core.outcome import AccountOutcome, ActionRecord
+from resyncctl.core.plan import (
+    BlastRadius,
+    CancelAction,
+    CancelPlan,
+    Selection,
+    blind_actions,
+    order_key,
+    plan_cancels,
+)
+from resyncctl.core.policy import Policy
+from resyncctl.core.proof import Proof, Settled, settle_orders
+from resyncctl.core.snapshot import Unknown
+from resyncctl.ports.powers import GateControl, Lease, LeaseControl, VenueCancel
+from resyncctl.ports.prompts import Interrupted, Prompter
+from resyncctl.ports.views import Clock, Journal, Progress, VenueView
+from resyncctl.procedures.cancel_report import RunState, blast_words, report
+from resyncctl.procedures.cancel_wave import (
+    Sent,
+    WaveTools,
+    abilities_by_scope,
+    longest_wish_ms,
+    send_wave,
+    single_file,
+)
+from resyncctl.procedures.prove_absence import (
+    Listing,
+    ProofRequest,
+    list_orders,
+    remember,
+    settle_all,
+    watch_absence,
+)
+
+WAVES_MAX = 30
+PAUSE_BETWEEN_WAVES_MS = 500
+WAVES_BEFORE_SINGLE_FILE = 2
+DIGEST_DIGITS_MIN = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelAllRequest:
+    """What is asked.
+
+    `protective` is `keep`, `cancel` or `ask`. `assume_yes` answers the confirmation;
+    `expected_digest` demands that the plan is still the one that was shown. `known_symbols` are
+    (scope, unified, venue symbol) from the engine's state, for scopes that cannot be listed.
+    `earlier` are orders of an unfinished run. `closes_gate` is False only for routine hygiene of
+    stale orders under a running engine.
+    """
+
+    account: str
+    scopes: tuple[Scope, ...]
+    selection: Selection = field(default_factory=Selection)
+    protective: str = "keep"
+    reason: str
+    by: str
+    mode: str = "LIVE"
+    dry_run: bool = False
+    assume_yes: bool = False
+    expected_digest: str | None = None
+    known_symbols: tuple[tuple[Scope, str, str], ...] = ()
+    earlier: tuple[Order, ...] = ()
+    closes_gate: bool = True
+    deadline_ms: int = 600_000
+
+
+@dataclass(slots=True)
+class _HeldLease:
+    """The run's lease, renewed while waves go on."""
+
+    control: LeaseControl
+    lease: Lease
+
+    def assure(self, now_ms: int, needed_ms: int) -> int:
+        if self.lease.expires_ms - now_ms <= needed_ms:
+            self.lease = self.control.renew(self.lease, now_ms)
+        return self.lease.fencing_token
+
+
+async def cancel_all(
+    request: CancelAllRequest,
+    *,
+    venue: VenueView,
+    cancel: VenueCancel,
+    gate: GateControl,
+    leases: LeaseControl,
+    journal: Journal,
+    clock: Clock,
+    progress: Progress,
+    prompter: Prompter,
+    policy: Policy,
+    interrupted: Interrupted = lambda: False,
+) -> AccountOutcome:
+    """Cancel the selected orders of one account and prove that they are gone.
+
+    Raises:
+        LockedError: Another run holds the account. Nothing was sent.
+        CredentialsRefusedError: The key was refused. Nothing was sent.
+        VenueUnavailableError: The exchange cannot be reached. Nothing was sent.
+        TryAgainLaterError: The exchange bans or limits this host. Nothing was sent.
+        StalePlanError: The plan is not the expected one. Nothing was sent.
+        DeclinedError, NoTerminalError: The operator said no, or cannot be asked. Nothing was sent.
+        DeadlineError: The deadline passed before anything was sent.
+        RecordUnwritableError: No intent could be written anywhere. Nothing was sent.
+    """
+    run = _Run(
+        request=request,
+        venue=venue,
+        cancel=cancel,
+        gate=gate,
+        journal=journal,
+        clock=clock,
+        progress=progress,
+        prompter=prompter,
+        policy=policy,
+        interrupted=interrupted,
+        state=RunState(began_ms=clock.monotonic_ms()),
+    )
+    if request.dry_run:
+        return await run.rehearse()
+    run.close_gate()
+    lease = leases.acquire(request.account, journal.run_id, clock.now_ms())
+    held = _HeldLease(leases, lease)
+    try:
+        return await run.carry_out(held)
+    finally:
+        leases.release(held.lease)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """One account's run: the tools it was handed and what it has seen so far."""
+
+    request: CancelAllRequest
+    venue: VenueView
+    cancel: VenueCancel
+    gate: GateControl
+    journal: Journal
+    clock: Clock
+    progress: Progress
+    prompter: Prompter
+    policy: Policy
+    interrupted: Interrupted
+    state: RunState
+
+    @property
+    def deadline_ms(self) -> int:
+        """When the run must end, on the monotonic clock."""
+        return self.state.began_ms + self.request.deadline_ms
+
+    async def rehearse(self) -> AccountOutcome:
+        """Do every real check of the plan and send nothing that changes anything."""
+        listing = await self._first_listing()
+        selection = self._selection_without_asking()
+        plan = self._plan(listing, selection)
+        self.journal.record("plan", {"digest": plan.digest, "dry_run": True})
+        status, code = "planned", ExitCode.OK
+        if listing.unreadable:
+            status, code = "unknown", ExitCode.INCOMPLETE
+        return AccountOutcome(
+            account=self.request.account,
+            status=status,
+            exit_code=code,
+            actions=_planned(plan),
+            counts={"orders": len(plan.orders), "kept_protective": len(plan.kept)},
+            evidence={
+                "plan_digest": plan.digest,
+                "unreadable": [f"{scope}: {why}" for scope, why in listing.unreadable],
+                "blast_radius": blast_words(plan.blast_radius()),
+            },
+            next_step=(
+                f"resyncctl cancel-all {self.request.account} --expect-plan {plan.digest[:16]}"
+            ),
+        )
+
+    def close_gate(self) -> None:
+        """Close the gate before anything else; a gate that cannot be written stops no cancel."""
+        if not self.request.closes_gate:
+            return
+        account = self.request.account
+        try:
+            reading = self.gate.move(
+                account,
+                GateState.UNSAFE,
+                reason=self.request.reason,
+                by=self.request.by,
+                run_id=self.journal.run_id,
+                now_ms=self.clock.now_ms(),
+            )
+        except RecordUnwritableError as error:
+            self.state.gate_trouble = error.message
+            self.progress.say(account, "gate", f"the gate could not be written: {error.message}")
+        else:
+            self.progress.say(account, "gate", f"gate {reading.state.value}")
+        self.state.gate_closed_ms = self.clock.now_ms()
+
+    async def carry_out(self, lease: _HeldLease) -> AccountOutcome:
+        """Plan, confirm, cancel in waves, prove."""
+        self.journal.record(
+            "cancel_all_started",
+            {
+                "account": self.request.account,
+                "reason": self.request.reason,
+                "by": self.request.by,
+                "gate_closed_ms": self.state.gate_closed_ms,
+            },
+        )
+        listing = await self._first_listing()
+        selection, plan = await self._agree_on_plan(listing)
+        if self.clock.monotonic_ms() >= self.deadline_ms:
+            raise DeadlineError("the deadline passed before anything was cancelled")
+        tools = self._tools(lease)
+        try:
+            proof, settled = await self._cancel_until_proved(listing, plan, selection, tools)
+        except ResyncError as error:
+            if not self.state.sent:
+                raise
+            # Something has left this process: no exit code that promises otherwise may be used.
+            self.state.trouble = error.message
+            proof, settled = None, settle_orders(dict.fromkeys(self.state.seen, error.message))
+        outcome = report(
+            self.request.account,
+            self.state,
+            proof=proof,
+            settled=settled,
+            plan=plan,
+            finished_ms=self.clock.monotonic_ms(),
+            as_of_ms=self.clock.now_ms(),
+            interrupted=self.interrupted(),
+        )
+        self.journal.record("cancel_all_ended", {"status": outcome.status, **outcome.evidence})
+        return outcome
+
+    async def _first_listing(self) -> Listing:
+        """Measure the clock, then list. A venue that cannot be reached at all ends the run here."""
+        account = self.request.account
+        self.progress.say(account, "clock", "measuring the exchange's clock")
+        reading = await self.venue.measure_clock()
+        if isinstance(reading, Unknown):
+            self.state.clock_trouble = reading.reason
+        else:
+            self.state.skew_ms = abs(reading.offset_ms) + reading.uncertainty_ms
+        self.progress.say(account, "list", "listing open orders")
+        listing = await list_orders(self.venue, self.request.scopes, self.clock)
+        remember(self.state.seen, self.request.earlier)
+        self.state.before = len(listing.orders)
+        return listing
+
+    async def _agree_on_plan(self, listing: Listing) -> tuple[Selection, CancelPlan]:
+        selection = self._selection_without_asking()
+        plan = self._plan(listing, selection)
+        protective = [order for order in listing.orders if order.protective]
+        if protective and self.request.protective == "ask":
+            choice = await self.prompter.choose(
+                f"{len(protective)} protective stops guard open positions "
+                f"({', '.join(sorted({order.symbol for order in protective}))}).",
+                [("keep", "keep them resting"), ("cancel", "cancel them too")],
+                default="keep",
+                flag="--include-protective",
+            )
+            selection = replace(selection, keep_protective=choice != "cancel")
+            plan = self._plan(listing, selection)
+        self._check_expected(plan)
+        self.journal.record(
+            "plan", {"digest": plan.digest, "orders": len(plan.orders), "kept": len(plan.kept)}
+        )
+        if not (self.request.assume_yes or self.request.expected_digest):
+            await self._confirm(plan.blast_radius())
+        return selection, plan
+
+    def _check_expected(self, plan: CancelPlan) -> None:
+        expected = self.request.expected_digest
+        if expected is not None and not (
+            len(expected) >= DIGEST_DIGITS_MIN and plan.digest.startswith(expected)
+        ):
+            raise StalePlanError(
+                f"the plan for {self.request.account} is not the expected one: "
+                f"it is now {plan.digest[:16]}",
+                hint="Look at it again with --dry-run and pass the new digest.",
+            )
+
+    async def _confirm(self, radius: BlastRadius) -> None:
+        question = (
+            f"{self.request.mode}: cancel {blast_words(radius)} on "
+            f"{self.venue.profile.venue}/{self.request.account}?"
+        )
+        if not await self.prompter.confirm(question, flag="--yes", default=True):
+            raise DeclinedError(
+                "nothing was cancelled; the gate stays UNSAFE",
+                hint="Run it again when you are ready.",
+            )
+
+    def _selection_without_asking(self) -> Selection:
+        return replace(self.request.selection, keep_protective=self.request.protective != "cancel")
+
+    def _plan(self, listing: Listing, selection: Selection) -> CancelPlan:
+        return plan_cancels(
+            self.request.account,
+            listing.orders,
+            selection,
+            abilities_by_scope(self.cancel, self.request.scopes),
+        )
+
+    def _tools(self, lease: _HeldLease) -> WaveTools:
+        return WaveTools(
+            account=self.request.account,
+            cancel=self.cancel,
+            journal=self.journal,
+            lease=lease,
+            clock=self.clock,
+            progress=self.progress,
+            request_validity_ms=self.policy.request_validity_ms,
+            interrupted=self.interrupted,
+            sent=self.state.sent,
+        )
+
+    async def _cancel_until_proved(
+        self, listing: Listing, plan: CancelPlan, selection: Selection, tools: WaveTools
+    ) -> tuple[Proof | None, Settled]:
+        """Send waves until absence is proved, or time is up; then ask what became of each order."""
+        proof: Proof | None = None
+        while True:
+            listing = await self._send_waves(listing, selection, tools)
+            if self._must_stop() or listing.selected(selection):
+                break
+            result = await watch_absence(
+                self._proof_request(selection),
+                venue=self.venue,
+                clock=self.clock,
+                progress=self.progress,
+                interrupted=self.interrupted,
+            )
+            proof = result.proof
+            if not result.unexpected:
+                break
+            self.state.reappeared += len(result.unexpected)
+            listing = Listing(self.clock.monotonic_ms(), result.unexpected, ())
+        settled = await settle_all(
+            self._seen_and_wanted(plan),
+            venue=self.venue,
+            clock=self.clock,
+            progress=self.progress,
+            deadline_ms=min(self.deadline_ms, self.clock.monotonic_ms() + self._horizon_ms()),
+            interrupted=self.interrupted,
+        )
+        return proof, settled
+
+    def _seen_and_wanted(self, plan: CancelPlan) -> dict[str, Order]:
+        kept = {order_key(order) for order in plan.kept}
+        return {key: order for key, order in self.state.seen.items() if key not in kept}
+
+    async def _send_waves(
+        self, listing: Listing, selection: Selection, tools: WaveTools
+    ) -> Listing:
+        """Cancel what is listed, list again, until nothing selected shows in a readable listing."""
+        for wave in range(1, WAVES_MAX + 1):
+            remember(self.state.seen, listing.selected(selection))
+            actions = self._actions(listing, selection, wave)
+            if actions:
+                sent = await send_wave(actions, tools)
+                self._note_wave(sent)
+                await self.clock.sleep_ms(longest_wish_ms(sent))
+            elif not listing.unreadable:
+                return listing
+            if self._must_stop():
+                return listing
+            if wave > 1 or not actions:
+                await self.clock.sleep_ms(PAUSE_BETWEEN_WAVES_MS * min(wave, 10))
+            listing = await list_orders(self.venue, self.request.scopes, self.clock)
+            self.state.left = len(listing.selected(selection))
+        return listing
+
+    def _actions(self, listing: Listing, selection: Selection, wave: int) -> Sequence[CancelAction]:
+        """Plan one wave; scopes that cannot be listed are cancelled blindly, once."""
+        actions = self._plan(listing, selection).actions
+        if wave > WAVES_BEFORE_SINGLE_FILE:
+            # A whole-symbol cancel that leaves orders resting is tried another way.
+            actions = single_file([a for a in actions if a.orders])
+        return (*actions, *self._blind(listing, selection))
+
+    def _blind(self, listing: Listing, selection: Selection) -> tuple[CancelAction, ...]:
+        if not selection.takes_whole_symbols:
+            return ()
+        actions: list[CancelAction] = []
+        for scope, _ in listing.unreadable:
+            if scope in self.state.cancelled_blindly or not self.cancel.abilities(scope).by_symbol:
+                continue
+            if selection.keep_protective and scope.order_class.value == "algo":
+                continue  # stops live here, and unseen they cannot be told apart
+            symbols = [
+                (unified, raw)
+                for known, unified, raw in self.request.known_symbols
+                if known == scope
+                and (not selection.symbols or {unified, raw} & set(selection.symbols))
+            ]
+            self.state.cancelled_blindly.add(scope)
+            actions += blind_actions(scope, symbols)
+        return tuple(actions)
+
+    def _note_wave(self, sent: Sequence[Sent]) -> None:
+        self.state.waves += 1
+        unknown = sum(item.outcome.kind is OutcomeKind.UNKNOWN for item in sent)
+        self.progress.say(
+            self.request.account, "wave", "wave sent", requests=len(sent), unknown=unknown
+        )
+
+    def _proof_request(self, selection: Selection) -> ProofRequest:
+        """Nothing counts before our last cancel and the engine's last order can have landed."""
+        now_wall_ms = self.clock.now_ms()
+        last_effect_ms = max((item.deadline_ms for item in self.state.sent), default=0)
+        if self.state.gate_closed_ms is not None:
+            engine_ms = self.state.gate_closed_ms + self.venue.profile.request_validity_ms
+            last_effect_ms = max(last_effect_ms, engine_ms)
+        quiet_ms = max(0, last_effect_ms - now_wall_ms) + self.state.skew_ms
+        self.state.quiesce_ms = max(self.state.quiesce_ms, quiet_ms)
+        return ProofRequest(
+            scopes=self.request.scopes,
+            selection=selection,
+            not_before_ms=self.clock.monotonic_ms() + quiet_ms,
+            horizon_ms=self._horizon_ms(),
+            required_reads=self.policy.proof_reads,
+            deadline_ms=self.deadline_ms,
+        )
+
+    def _horizon_ms(self) -> int:
+        if self.policy.staleness_horizon_ms is not None:
+            return self.policy.staleness_horizon_ms
+        return self.venue.profile.staleness_horizon_ms
+
+    def _must_stop(self) -> bool:
+        return self.interrupted() or self.clock.monotonic_ms() >= self.deadline_ms
+
+
+def _planned(plan: CancelPlan) -> tuple[ActionRecord, ...]:
+    return tuple(
+        ActionRecord(
+            verb=action.verb,
+            account=plan.account,
+            scope=str(action.scope),
+            symbol=action.symbol,
+            venue_order_id=action.orders[0].venue_order_id if len(action.orders) == 1 else None,
+            client_order_id=action.orders[0].client_order_id if len(action.orders) == 1 else None,
+            orders=len(action.orders),
+        )
+        for action in plan.actions
+    )

@@ -1,0 +1,250 @@
+"""Compare what the engine believes with what the exchange reports. It changes nothing there.
+
+gather (engine, venue) -> compare -> second look when the engine may be running -> optional repair
+of our own checkpoint -> record the verdict with what it was made from. It holds no power over the
+exchange: it cannot cancel, even by mistake.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from resyncctl import __version__
+from resyncctl.core.compare import Comparison, Explained, compare, settle
+from resyncctl.core.discrepancy import Verdict
+from resyncctl.core.events import emit
+from resyncctl.core.exit_codes import ExitCode
+from resyncctl.core.gate import GateState
+from resyncctl.core.model import Scope
+from resyncctl.core.money import plain
+from resyncctl.core.outcome import AccountOutcome
+from resyncctl.core.policy import Policy
+from resyncctl.core.repair import apply_events
+from resyncctl.core.snapshot import EngineSnapshot, VenueSnapshot, Window
+from resyncctl.ports.repair import CheckpointRepair
+from resyncctl.ports.views import Clock, EngineView, GateView, Journal, Progress, VenueView
+from resyncctl.procedures.account_outcome import digest_of, policy_digest
+from resyncctl.procedures.gather import GatherRequest, gather_venue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcileRequest:
+    """What is asked. `second_look` None means: look twice unless the gate is closed.
+
+    `since_ms` overrides the policy's look-back. `want_events` and `want_repair` ask for the events
+    that bring the engine to the exchange's truth, and for applying them to our own checkpoint.
+    """
+
+    account: str
+    scopes: tuple[Scope, ...]
+    symbols: tuple[str, ...] = ()
+    since_ms: int | None = None
+    second_look: bool | None = None
+    want_events: bool = False
+    want_repair: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    engine: EngineSnapshot
+    venue: VenueSnapshot
+    comparison: Comparison
+
+
+async def reconcile(
+    request: ReconcileRequest,
+    *,
+    venue: VenueView,
+    engine: EngineView,
+    gate: GateView,
+    journal: Journal,
+    clock: Clock,
+    progress: Progress,
+    policy: Policy,
+    repair: CheckpointRepair | None = None,
+) -> AccountOutcome:
+    """Compare one account and return every finding, the verdict and its evidence.
+
+    Raises:
+        CredentialsRefusedError: The key was refused at first contact.
+        VenueUnavailableError: The exchange cannot be reached.
+        TryAgainLaterError: The exchange asks for patience at first contact.
+        RecordUnwritableError: The journal, or the repaired checkpoint, could not be written.
+        RefusedError: A repair was asked for while the engine still writes its checkpoint.
+    """
+    began_ms = clock.monotonic_ms()
+    journal.record("reconcile_started", {"account": request.account})
+
+    async def look() -> _Look:
+        return await _look_once(
+            request, venue=venue, engine=engine, clock=clock, progress=progress, policy=policy
+        )
+
+    found = await look()
+    if _needs_second_look(request, gate, found.comparison):
+        progress.say(request.account, "settling", "waiting before the second look")
+        await clock.sleep_ms(policy.settle_delay_ms)
+        again = await look()
+        settled = settle(found.comparison, again.comparison, now_ms=clock.now_ms(), policy=policy)
+        found = replace(again, comparison=settled)
+    data: dict[str, object] = {}
+    before_repair = found
+    if request.want_events or request.want_repair:
+        data["events"] = [
+            event.to_json() for event in emit(found.engine, found.venue, found.comparison)
+        ]
+    if request.want_repair and repair is not None and found.comparison.findings:
+        data["repaired"] = _repair(found, repair=repair, clock=clock, journal=journal)
+        found = await look()
+        data["found_before_repair"] = [
+            {"id": finding.id, "kind": finding.kind.value}
+            for finding in before_repair.comparison.findings
+        ]
+    outcome = _outcome(request, found, policy=policy, data=data)
+    outcome = replace(outcome, timings={"total_ms": clock.monotonic_ms() - began_ms})
+    journal.record(
+        "verdict",
+        {
+            "account": request.account,
+            "verdict": found.comparison.verdict.value,
+            "findings": [finding.id for finding in found.comparison.findings],
+            **outcome.evidence,
+        },
+    )
+    return outcome
+
+
+def compare_saved(engine: EngineSnapshot, venue: VenueSnapshot, policy: Policy) -> AccountOutcome:
+    """Compare two saved snapshots, as of the moment when the exchange's was taken."""
+    comparison = compare(engine, venue, policy, venue.as_of_ms)
+    look = _Look(engine, venue, comparison)
+    request = ReconcileRequest(
+        account=venue.account,
+        scopes=tuple(scope for reading in venue.products for scope, _ in reading.orders),
+    )
+    return _outcome(request, look, policy=policy, data={"offline": True})
+
+
+async def _look_once(
+    request: ReconcileRequest,
+    *,
+    venue: VenueView,
+    engine: EngineView,
+    clock: Clock,
+    progress: Progress,
+    policy: Policy,
+) -> _Look:
+    now_ms = clock.now_ms()
+    believed = engine.read(request.account, now_ms)
+    since_ms = now_ms - policy.lookback_ms if request.since_ms is None else request.since_ms
+    reported = await gather_venue(
+        GatherRequest(
+            scopes=request.scopes, window=Window(since_ms, now_ms), symbols=request.symbols
+        ),
+        venue=venue,
+        engine=believed,
+        clock=clock,
+        policy=policy,
+        progress=progress,
+    )
+    progress.say(request.account, "compare", "comparing")
+    return _Look(believed, reported, compare(believed, reported, policy, clock.now_ms()))
+
+
+def _needs_second_look(request: ReconcileRequest, gate: GateView, comparison: Comparison) -> bool:
+    if not comparison.findings:
+        return False
+    if request.second_look is not None:
+        return request.second_look
+    return gate.read(request.account).state is GateState.RUNNING
+
+
+def _repair(
+    found: _Look, *, repair: CheckpointRepair, clock: Clock, journal: Journal
+) -> Mapping[str, object]:
+    """Write the engine's next checkpoint generation so that it agrees with the exchange."""
+    events = emit(found.engine, found.venue, found.comparison)
+    repaired = apply_events(found.engine, events)
+    journal.record(
+        "repair_intended",
+        {"account": found.engine.account, "events": len(events), "from": found.engine.sequence},
+    )
+    digest = repair.write(repaired, clock.now_ms())
+    journal.record("repair_written", {"account": found.engine.account, "digest": digest})
+    return {"events": len(events), "digest": digest}
+
+
+def _outcome(
+    request: ReconcileRequest, look: _Look, *, policy: Policy, data: Mapping[str, object]
+) -> AccountOutcome:
+    comparison = look.comparison
+    return AccountOutcome(
+        account=request.account,
+        status=comparison.verdict.value,
+        verdict=comparison.verdict,
+        exit_code=exit_code_of(comparison),
+        findings=comparison.findings,
+        sections=comparison.sections,
+        counts=comparison.counts,
+        evidence=_evidence(request, look, policy),
+        data={**data, "explained": [_explained(entry) for entry in comparison.explained]},
+        next_step=_next_step(request.account, comparison),
+    )
+
+
+def _explained(entry: Explained) -> dict[str, object]:
+    return {
+        "what": entry.what,
+        "subject": entry.subject.present(),
+        "delta": plain(entry.delta),
+        "explained_by": list(entry.explained_by),
+    }
+
+
+def exit_code_of(comparison: Comparison) -> ExitCode:
+    """Return 0 only for a clean verdict; a blocking difference outranks not having seen all."""
+    if comparison.blocks_resume:
+        return ExitCode.BLOCKED
+    match comparison.verdict:
+        case Verdict.CLEAN:
+            return ExitCode.OK
+        case Verdict.DISCREPANT:
+            return ExitCode.DISCREPANCIES
+        case _:
+            return ExitCode.INCOMPLETE
+
+
+def digests_now(request_scopes: tuple[Scope, ...], policy: Policy) -> dict[str, str]:
+    """Return the digests that a verdict and a later opening of the gate must share."""
+    return {
+        "policy": policy_digest(policy),
+        "manifest": digest_of({"scopes": [str(scope) for scope in request_scopes]}),
+        "tool": __version__,
+    }
+
+
+def _evidence(request: ReconcileRequest, look: _Look, policy: Policy) -> dict[str, object]:
+    return {
+        "as_of_ms": look.venue.as_of_ms,
+        "valid_until_ms": look.venue.as_of_ms + policy.verdict_validity_ms,
+        "digests": {
+            **digests_now(request.scopes, policy),
+            "checkpoint": look.engine.source.digest or "unknown",
+        },
+        "scopes": [str(scope) for scope in request.scopes],
+        "not_covered": [f"{item.what}: {item.reason}" for item in look.venue.not_covered],
+        "clock_offset_ms": look.venue.clock_offset_ms,
+        "weight_used": look.venue.weight_used,
+        "engine_source": f"{look.engine.source.adapter} {look.engine.source.place}",
+        "engine_as_of_ms": look.engine.as_of_ms,
+        "engine_sequence": look.engine.sequence,
+    }
+
+
+def _next_step(account: str, comparison: Comparison) -> str | None:
+    if comparison.verdict is Verdict.CLEAN:
+        return None
+    if comparison.blocks_resume:
+        return f"resyncctl cancel-all {account}"
+    if comparison.verdict is Verdict.UNKNOWN:
+        return f"resyncctl venue show {account}"
+    return f"resyncctl engine show {account}"
