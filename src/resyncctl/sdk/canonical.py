@@ -56,6 +56,15 @@ def read_sealed(data: bytes) -> tuple[JsonObject, str]:
         FormatError: The bytes are not strict JSON, or the document does not match its own hash.
     """
     document = parse(data)
+    return document, verified_sha256(document)
+
+
+def verified_sha256(document: JsonObject) -> str:
+    """Return the hash that a document states, after computing it again.
+
+    Raises:
+        FormatError: There is none, or it is not the hash of the content.
+    """
     integrity = document.get(INTEGRITY)
     if not isinstance(integrity, dict):
         raise FormatError("there is no integrity section")
@@ -67,7 +76,24 @@ def read_sealed(data: bytes) -> tuple[JsonObject, str]:
             f"the content does not match its hash (stated {integrity.get('payload_sha256')!r},"
             f" computed {digest})"
         )
-    return document, digest
+    return digest
+
+
+def sealed_bytes(document: Mapping[str, JsonValue]) -> tuple[bytes, str]:
+    """Return the bytes of a document with its `integrity`, and the hash, proved by reading back.
+
+    Raises:
+        FormatError: The document holds something that a reader would refuse, such as a float.
+    """
+    sealed, digest = seal(document)
+    data = canonical(sealed) + b"\n"
+    try:
+        if read_sealed(data)[1] == digest:
+            return data, digest
+    except FormatError as trouble:
+        where = find_float(sealed)
+        raise FormatError(f"{where or trouble}: write quantities as strings") from None
+    raise FormatError("the document does not read back as it was written")
 
 
 def parse(data: bytes) -> JsonObject:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from resyncctl.sdk.canonical import JsonObject, JsonValue, canonical, read_sealed, seal
+from resyncctl.sdk.canonical import JsonObject, JsonValue, read_sealed, sealed_bytes
 from resyncctl.sdk.durable import Stamp, read_bounded, replace_durably, stamp_of, sync_folder
 from resyncctl.sdk.errors import FormatError, GateClosed, GateMoved, Unwritable
 
@@ -114,9 +114,9 @@ def write_gate(
             "run_id": run_id,
             "evidence_sha256": evidence_sha256,
         }
-        sealed, _ = seal(document)
+        data, _ = sealed_bytes(document)
         try:
-            replace_durably(place, canonical(sealed) + b"\n", mode=0o644)
+            replace_durably(place, data, mode=0o644)
         except Unwritable as trouble:
             if wanted is not GateState.UNSAFE:
                 raise
