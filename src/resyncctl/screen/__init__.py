@@ -1,1 +1,1 @@
-"""Core values in, text out. No decisions."""
+"""The screen: core values in, text out. No decisions are made here."""

@@ -1,0 +1,83 @@
+"""The board: the gate of every account, unfinished runs first, and what to type next.
+
+Called by `screen.render` for `resyncctl status` and for bare `resyncctl`.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from resyncctl import __version__
+from resyncctl.core.outcome import AccountOutcome, Outcome
+from resyncctl.screen.document import Block, Cell, Column, Line, Row, Table, line, row, state
+from resyncctl.screen.text import FAIL, UNKNOWN, WARN, Look, mark_of, moment, span
+
+_COLUMNS = (
+    Column(heading="ACCOUNT", shrink=True, least=10),
+    Column(heading="MODE"),
+    Column(heading="GATE"),
+    Column(heading="FOR", right=True),
+    Column(heading="LAST RECONCILE"),
+    Column(heading="AGE", right=True),
+    Column(heading="HELD BY", shrink=True, least=8, optional=True),
+)
+
+
+def draw(outcome: Outcome, look: Look) -> Iterator[Block]:
+    """Return the board."""
+    yield line(
+        Cell("resyncctl status", "bold"), f"  {moment(outcome.finished_at_ms)}  v{__version__}"
+    )
+    yield from _unfinished(outcome, look)
+    if outcome.accounts:
+        now_ms = outcome.finished_at_ms
+        yield Table(_COLUMNS, tuple(_row(one, now_ms, look) for one in outcome.accounts))
+    else:
+        yield line("no account is configured")
+    for account in outcome.accounts:
+        yield from _remarks(account, look)
+
+
+def _unfinished(outcome: Outcome, look: Look) -> Iterator[Line]:
+    for account in outcome.accounts:
+        runs = account.data.get("unfinished_runs")
+        for run in runs if isinstance(runs, list) else []:
+            yield line(
+                state(look, FAIL, "UNFINISHED"),
+                f"  run {run.get('run_id')} on {account.account}: {run.get('command')}, "
+                f"{run.get('reason')}",
+            )
+
+
+def _row(account: AccountOutcome, now_ms: int, look: Look) -> Row:
+    data = account.data
+    gate = _mapping(data.get("gate"))
+    word = str(gate.get("state", "UNSAFE"))
+    since = gate.get("since_ms")
+    last = _mapping(data.get("last_reconcile"))
+    if last:
+        verdict = str(last.get("verdict", "unknown"))
+        judged = state(look, mark_of(verdict), verdict)
+        age = span(now_ms - int(last["as_of_ms"])) if "as_of_ms" in last else "?"
+    else:
+        judged, age = state(look, UNKNOWN, "never"), "-"
+    return row(
+        account.account,
+        str(data.get("mode", "?")).upper(),
+        state(look, mark_of(word), word),
+        span(now_ms - since) if isinstance(since, int) else "?",
+        judged,
+        age,
+        str(data.get("held_by") or "-"),
+    )
+
+
+def _remarks(account: AccountOutcome, look: Look) -> Iterator[Line]:
+    gate = _mapping(account.data.get("gate"))
+    if gate.get("reason"):
+        yield line(f"{account.account}: {gate['reason']}", indent=2)
+    for words in account.data.get("remarks") or ():  # type: ignore[attr-defined]  # a list, by the command
+        yield line(state(look, WARN, account.account), f": {words}", indent=2)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
