@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.sdk.samples import NOW_MS, content, order, ticking, write_generations
 
 from resyncctl.sdk import history
 from resyncctl.sdk.canonical import JsonObject, JsonValue, sealed_bytes
@@ -26,6 +25,7 @@ from resyncctl.sdk.errors import (
 )
 from resyncctl.sdk.shape import check_document
 from resyncctl.sdk.writer import CheckpointWriter
+from tests.sdk.samples import NOW_MS, content, order, ticking, write_generations
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.sdk.samples import NOW_MS, content, order, ticking, write_generations
 
 from resyncctl.sdk import history
 from resyncctl.sdk.checkpoint import load_file, read_checkpoint
@@ -24,6 +23,7 @@ from resyncctl.sdk.errors import (
     WriterLost,
 )
 from resyncctl.sdk.writer import KEEP_AT_LEAST, CheckpointWriter
+from tests.sdk.samples import NOW_MS, content, order, ticking, write_generations
 
 
 @pytest.fixture
