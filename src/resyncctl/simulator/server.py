@@ -9,7 +9,6 @@ Called by `serve` (the command line) and by tests that need the real wire.
 """
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -107,14 +106,25 @@ class PracticeServer:
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        """Close every WebSocket, then every connection."""
-        if self._timekeeper is not None:
-            self._timekeeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._timekeeper
-        await self.hub.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        """Stop."""
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Close every WebSocket, then every connection; a second call does nothing.
+
+        Raise what broke the timekeeper, if something did: a venue whose time stood still has
+        proved nothing.
+        """
+        timekeeper, self._timekeeper = self._timekeeper, None
+        runner, self._runner = self._runner, None
+        if timekeeper is not None:
+            timekeeper.cancel()
+            await asyncio.wait({timekeeper})
+        if runner is not None:
+            await self.hub.close()
+            await runner.cleanup()
+        if timekeeper is not None and not timekeeper.cancelled():
+            timekeeper.result()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         host = request.host.partition(":")[0].lower()
