@@ -77,6 +77,9 @@ class ScriptedExchange:
     def now_ms(self) -> int:
         return self.time_ms
 
+    def market_now_ms(self) -> int:
+        return self.time_ms
+
     def advance(self) -> None:
         pass
 

@@ -27,6 +27,8 @@ class PracticeExchange:
 
     What the streams need beside `listen`:
     - `now_ms()`: the venue's clock (the clock that was handed in plus the skew);
+    - `market_now_ms()`: the clock without the skew, on which prices and books hang (a clock step
+      must not make update ids run backwards); `books`; `log`;
     - `account_of_listen_key(market, key) -> str | None`: the account label, None when gone;
     - `authorise(parameters) -> str`: checks apiKey, timestamp, recvWindow and signature of a
       WebSocket API request (parameters sorted by name) and returns the account label, or raises

@@ -97,10 +97,9 @@ class StreamHub:
         """Keep time for every connection until cancelled."""
         while True:
             self._exchange.advance()
-            now_ms = self._exchange.now_ms()
             for opened in list(self._open.values()):
-                opened.session.on_tick(now_ms)
-                await self._apply_faults(opened, now_ms)
+                opened.session.on_tick()
+                await self._apply_faults(opened, self._exchange.now_ms())
                 await opened.connection.keep_alive()
             await asyncio.sleep(TICK_MS / 1000)
 

@@ -82,8 +82,9 @@ class MarketSession:
                     self._sent_ms.pop(name, None)
             self._connection.send({"result": None, "id": identity})
 
-    def on_tick(self, now_ms: int) -> None:
+    def on_tick(self) -> None:
         """Send what each channel has to say by now."""
+        now_ms = self._exchange.market_now_ms()
         for name, channel in self._names.items():
             if channel is None:
                 continue
@@ -111,7 +112,7 @@ class MarketSession:
     def _subscribe(self, name: str) -> None:
         channel = channel_named(self.market, name)
         if channel is not None and self._served(channel):
-            now_ms = self._exchange.now_ms()
+            now_ms = self._exchange.market_now_ms()
             self._sent_ms.setdefault(name, now_ms // channel.every_ms * channel.every_ms)
         else:
             channel = None

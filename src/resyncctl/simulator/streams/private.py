@@ -62,7 +62,7 @@ class ApiSession:
         else:
             self._answer(identity, result=result)
 
-    def on_tick(self, now_ms: int) -> None:
+    def on_tick(self) -> None:
         """Nothing here depends on the time."""
 
     def on_event(self, event: Event) -> None:
@@ -166,12 +166,12 @@ class ListenKeySession:
         message = parsed(text) or {}
         self._connection.send({"result": None, "id": message.get("id")})
 
-    def on_tick(self, now_ms: int) -> None:
+    def on_tick(self) -> None:
         """Notice that the key ran out."""
         if self._account and not self._expired:
             holder = self._exchange.account_of_listen_key("usdm", self._listen_key)
             if holder is None:
-                self.on_listen_key_expired(now_ms)
+                self.on_listen_key_expired(self._exchange.now_ms())
 
     def on_event(self, event: Event) -> None:
         """Tell a private event of the account, bare."""

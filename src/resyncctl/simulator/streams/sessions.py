@@ -41,7 +41,7 @@ class Session(Protocol):
     def on_text(self, text: str) -> None:
         """The client said something."""
 
-    def on_tick(self, now_ms: int) -> None:
+    def on_tick(self) -> None:
         """A little venue time has passed."""
 
     def on_event(self, event: Event) -> None:

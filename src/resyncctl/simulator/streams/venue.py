@@ -53,7 +53,10 @@ class Venue(Protocol):
         """The control plane."""
 
     def now_ms(self) -> int:
-        """The time on the venue's clock."""
+        """The time on the venue's clock, skew included."""
+
+    def market_now_ms(self) -> int:
+        """The time on which prices and books hang: the skew must not turn update ids back."""
 
     def advance(self) -> None:
         """Let everything happen that the clock has made due."""
