@@ -6,7 +6,7 @@ that the engine believes in and the listings lack are looked up one by one.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -16,8 +16,6 @@ from resyncctl.core.policy import Policy
 from resyncctl.core.snapshot import (
     EngineSnapshot,
     Known,
-    LookUp,
-    OrderReference,
     ProductReading,
     Section,
     Unknown,
@@ -25,8 +23,8 @@ from resyncctl.core.snapshot import (
     Window,
 )
 from resyncctl.ports.views import Clock, Progress, VenueView
+from resyncctl.procedures.look_up import look_up_all
 
-LOOK_UPS_AT_ONCE = 8
 T = TypeVar("T")
 
 
@@ -84,19 +82,6 @@ async def gather_venue(
         weight_used=venue.weight_used(),
         identity=identity,
     )
-
-
-async def look_up_all(
-    venue: VenueView, references: Iterable[OrderReference]
-) -> tuple[tuple[OrderReference, LookUp], ...]:
-    """Ask for every reference, a few at a time, in the given order."""
-    slots = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
-
-    async def one(reference: OrderReference) -> tuple[OrderReference, LookUp]:
-        async with slots:
-            return reference, await venue.look_up_order(reference)
-
-    return tuple(await asyncio.gather(*(one(reference) for reference in references)))
 
 
 async def _identity(venue: VenueView, products: tuple[str, ...]) -> Section[str]:

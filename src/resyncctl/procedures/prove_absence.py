@@ -13,7 +13,7 @@ from resyncctl.core.proof import Proof, ProofRead, Settled, judge_absence, settl
 from resyncctl.core.snapshot import LookUp, NotFound, OrderReference, Unknown
 from resyncctl.ports.prompts import Interrupted
 from resyncctl.ports.views import Clock, Progress, VenueView
-from resyncctl.procedures.gather import look_up_all
+from resyncctl.procedures.look_up import look_up_all
 
 LOOK_UP_PAUSE_MS = 1_000
 
