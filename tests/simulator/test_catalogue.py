@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal, localcontext
 from typing import Any
 
 import pytest
@@ -41,6 +41,13 @@ def test_the_same_seed_gives_the_same_universe_and_another_seed_another_one() ->
     first = build_catalogue(300, seed=7)
     assert dict(build_catalogue(300, seed=7).rows("spot")) == dict(first.rows("spot"))
     assert dict(build_catalogue(300, seed=8).rows("spot")) != dict(first.rows("spot"))
+
+
+def test_the_rounding_that_another_library_left_behind_changes_nothing() -> None:
+    expected = dict(build_catalogue(100, seed=7).rows("spot"))
+    with localcontext() as context:
+        context.rounding = ROUND_UP
+        assert dict(build_catalogue(100, seed=7).rows("spot")) == expected
 
 
 def test_the_large_universe_has_the_size_and_the_weight_of_the_real_one() -> None:

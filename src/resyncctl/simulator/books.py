@@ -13,7 +13,7 @@ Called by the REST dialects (`/depth`, `bookTicker`) and by the market data stre
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from resyncctl.simulator.catalogue import Catalogue, Market, SymbolRow
 from resyncctl.simulator.prices import PricePath, noise
@@ -139,7 +139,9 @@ class Books:
 def _unit(row: SymbolRow) -> Decimal:
     """Return a quantity worth about a twentieth of the smallest order, in whole steps."""
     wanted = row.min_notional / row.anchor_price / 20
-    return max((wanted / row.step).to_integral_value(), Decimal(1)) * row.step
+    return (
+        max((wanted / row.step).to_integral_value(rounding=ROUND_HALF_EVEN), Decimal(1)) * row.step
+    )
 
 
 def _side_change(sides: list[tuple[Level, ...]], *, best_first: int) -> tuple[Level, ...]:

@@ -14,7 +14,7 @@ Called by the REST dialects (filters), the price path (ticks) and `exchange_info
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
 Market = Literal["spot", "usdm"]
@@ -57,7 +57,7 @@ class SymbolRow:
     @property
     def max_price(self) -> Decimal:
         """The highest price that the price filter admits: two hundred times the anchor."""
-        return (self.anchor_price * 200).quantize(self.tick)
+        return (self.anchor_price * 200).quantize(self.tick, rounding=ROUND_HALF_EVEN)
 
     @property
     def price_digits(self) -> int:
@@ -207,8 +207,10 @@ def _generated_row(
     # Five significant digits of price, within the ticks that the venue uses.
     tick = Decimal(1).scaleb(max(min(anchor.adjusted() - 4, -1), -8))
     step = Decimal(1).scaleb(-max(min(anchor.adjusted() + 3, 5), 0))
-    anchor = max(anchor.quantize(tick), tick * 1000)
-    notional = max(Decimal(5) / quote_value, Decimal("0.0001")).quantize(Decimal("0.0001"))
+    anchor = max(anchor.quantize(tick, rounding=ROUND_HALF_EVEN), tick * 1000)
+    notional = max(Decimal(5) / quote_value, Decimal("0.0001")).quantize(
+        Decimal("0.0001"), rounding=ROUND_HALF_EVEN
+    )
     return SymbolRow(
         market=market,
         name=base + quote,

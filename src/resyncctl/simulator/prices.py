@@ -16,7 +16,7 @@ Called by matching (fills against the mid), by `books` (synthetic depth) and by 
 import hashlib
 from bisect import bisect_right, insort
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 
 from resyncctl.simulator.catalogue import Catalogue, Market, SymbolRow
@@ -74,7 +74,7 @@ class PricePath:
 def _on_grid(price: Decimal, tick: Decimal) -> Decimal:
     if not price.is_finite() or price <= 0:
         raise ValueError(f"a held price must be above zero, not {price}")
-    return max((price / tick).to_integral_value() * tick, tick)
+    return max((price / tick).to_integral_value(rounding=ROUND_HALF_EVEN) * tick, tick)
 
 
 def _path_price(row: SymbolRow, seed: int, bucket: int) -> Decimal:
