@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from resyncctl.core.model import Scope
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
@@ -11,6 +13,9 @@ class Policy:
     Ratios are plain (0.0001 is 0.01 %), times are milliseconds unless the name says seconds.
     `balance_floor` and `balance_cap` bound the relative tolerance in units of the asset;
     `dust` gives per asset the amount below which a rest is not worth an alarm.
+    `required_scopes` is the scope manifest: a scope that was not read is reported, never forgotten.
+    `external_order_claims` are symbols whose unlisted orders are expected, `claimed_prefixes` the
+    client id prefixes of such orders.
     """
 
     balance_tolerance_ratio: Decimal = Decimal("0.0001")
@@ -35,6 +40,9 @@ class Policy:
     verdict_validity_ms: int = 120_000
     client_id_prefixes: tuple[str, ...] = ()
     ignored_assets: tuple[str, ...] = ()
+    required_scopes: tuple[Scope, ...] = ()
+    external_order_claims: tuple[str, ...] = ()
+    claimed_prefixes: tuple[str, ...] = ()
 
     def tolerance_for(self, asset: str, magnitude: Decimal) -> Decimal:
         """Return the absolute difference that is within tolerance for an amount of `asset`.
