@@ -140,10 +140,14 @@ def read_checkpoint(
         _continues_its_journal(found, journal)
     except (CheckpointMissing, CheckpointCorrupt) as trouble:
         found = _older_generation(place, journal, trouble, size_limit)
-    else:
-        found = _not_rolled_back(found, journal, last_seen, allow_rollback=allow_rollback)
-    _belongs(found, account_ref, exchanges)
-    return found
+    return accept(
+        found,
+        account_ref=account_ref,
+        exchanges=exchanges,
+        last_seen=last_seen,
+        allow_rollback=allow_rollback,
+        journal=journal,
+    )
 
 
 def require_fresh(checkpoint: Checkpoint, *, now_ms: int, grace_ms: int) -> None:
@@ -172,26 +176,62 @@ def load_file(path: Path, *, size_limit: int = SIZE_LIMIT) -> Checkpoint:
     """
     try:
         data = read_bounded(path, size_limit).data
-        document = parse(data)
-        _refuse_unknown_schema(document)
-        digest = verified_sha256(document)
-        check_document(document)
     except FileNotFoundError:
         raise CheckpointMissing(
             "there is no checkpoint here",
             place=str(path),
             hint="has the engine ever run? Is the path of the checkpoint right?",
         ) from None
-    except CheckpointTooNew as trouble:
-        trouble.place = str(path)
-        raise
     except (OSError, ValueError, FormatError) as trouble:
         raise CheckpointCorrupt(
+            f"it cannot be read: {trouble}", place=str(path), hint="look at the disk"
+        ) from trouble
+    return parse_checkpoint(data, place=str(path))
+
+
+def parse_checkpoint(data: bytes, *, place: str) -> Checkpoint:
+    """Given the bytes of a checkpoint, from wherever they came, return what they hold.
+
+    Raises:
+        CheckpointCorrupt: They are not a whole checkpoint of version 1.
+        CheckpointTooNew: They follow a newer major version.
+    """
+    try:
+        document = parse(data)
+        _refuse_unknown_schema(document)
+        digest = verified_sha256(document)
+        check_document(document)
+    except CheckpointTooNew as trouble:
+        trouble.place = place
+        raise
+    except (ValueError, FormatError) as trouble:
+        raise CheckpointCorrupt(
             f"it cannot be believed: {trouble}",
-            place=str(path),
+            place=place,
             hint="the exchange's side can still be read; look at the disk and the engine",
         ) from trouble
-    return Checkpoint(document=document, sha256=digest, place=str(path))
+    return Checkpoint(document=document, sha256=digest, place=place)
+
+
+def accept(
+    found: Checkpoint,
+    *,
+    account_ref: str | None = None,
+    exchanges: Collection[str] | None = None,
+    last_seen: LastSeen | None = None,
+    allow_rollback: bool = False,
+    journal: Mapping[int, str] | None = None,
+) -> Checkpoint:
+    """Given a whole checkpoint, return it if it is whose it must be and not an older one.
+
+    Raises:
+        CheckpointForeign: It belongs to somebody else.
+        CheckpointRolledBack: It is older than what was seen, and `allow_rollback` is not set.
+    """
+    _belongs(found, account_ref, exchanges)
+    if found.fallback is not None:
+        return found
+    return _not_rolled_back(found, journal or {}, last_seen, allow_rollback=allow_rollback)
 
 
 def _refuse_unknown_schema(document: JsonObject) -> None:

@@ -79,7 +79,7 @@ def replace_durably(
     scratch = path.with_name(f"{path.name}.tmp.{os.getpid()}.{next(_COUNTER)}")
     try:
         with _removed_unless_moved(scratch):
-            _write_and_verify(scratch, data, mode)
+            _write_and_verify(scratch, data, mode, path)
             if keep_as is not None:
                 _keep(scratch, keep_as, data, mode)
             os.replace(scratch, path)
@@ -102,12 +102,27 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _write_and_verify(scratch: Path, data: bytes, mode: int) -> None:
+def give_to_owner(handle: int, like: Path) -> None:
+    """When root writes, hand the file to whom the old one belongs to, or else the folder.
+
+    An operator who repairs or closes something as root must not lock the engine's user out.
+    """
+    if os.geteuid() != 0:
+        return
+    try:
+        status = os.stat(like, follow_symlinks=False)
+    except OSError:
+        status = os.stat(like.parent)
+    os.fchown(handle, status.st_uid, status.st_gid)
+
+
+def _write_and_verify(scratch: Path, data: bytes, mode: int, owner_like: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         scratch.unlink()
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(scratch, flags, 0o600), "w+b") as stream:
         os.fchmod(stream.fileno(), mode)
+        give_to_owner(stream.fileno(), owner_like)
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
@@ -123,7 +138,7 @@ def _keep(scratch: Path, keep_as: Path, data: bytes, mode: int) -> None:
         os.link(scratch, keep_as)
     except OSError:
         # A file system without hard links gets a copy of its own.
-        _write_and_verify(keep_as, data, mode)
+        _write_and_verify(keep_as, data, mode, scratch)
 
 
 @contextlib.contextmanager

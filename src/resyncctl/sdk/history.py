@@ -10,7 +10,7 @@ import os
 import re
 from pathlib import Path
 
-from resyncctl.sdk.durable import replace_durably
+from resyncctl.sdk.durable import give_to_owner, replace_durably
 from resyncctl.sdk.errors import Unwritable
 
 _LINE = re.compile(rb"(\d{1,18}),([0-9a-f]{64}),(\d{1,18})\n")
@@ -75,6 +75,7 @@ def append_journal(path: Path, sequence: int, sha256: str, now_ms: int) -> None:
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         with os.fdopen(os.open(place, flags, 0o600), "r+b") as stream:
+            give_to_owner(stream.fileno(), path)
             size = _end_of_whole_lines(stream.seek(0, os.SEEK_END), place)
             stream.truncate(size)
             stream.seek(size)

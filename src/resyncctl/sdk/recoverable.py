@@ -249,6 +249,17 @@ class Recoverable:
             self._state.set_positions(product, rows)
             self._changed()
 
+    def history_read(self, since_ms: int) -> None:
+        """Say that every fill of the account since that time was booked with `filled`.
+
+        Without it the checkpoint says that its fills begin when the engine first started, and a
+        reconciliation that looks back further says that the window is not covered. Book history
+        before positions and balances are set for the first time, for these then include it.
+        """
+        with self._lock:
+            self._state.covers_since(since_ms)
+            self._changed()
+
     def claim(
         self,
         owner: str,

@@ -194,6 +194,10 @@ class EngineState:
         self.positions = self._by_product(rows["positions"], only=DERIVATIVES)
         self.balances = self._by_product(rows["balances"], only=frozenset(self.products))
 
+    def covers_since(self, since_ms: int) -> None:
+        """Note that every fill since that time has been booked."""
+        self.fills_since_ms = min(self.fills_since_ms, since_ms)
+
     def prune(self, now_ms: int) -> None:
         """Forget fills that are older than what a reconciliation looks back."""
         since_ms = now_ms - FILLS_KEPT_MS

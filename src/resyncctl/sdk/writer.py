@@ -19,7 +19,7 @@ from typing import Self
 from resyncctl.sdk import history
 from resyncctl.sdk.canonical import JsonObject, JsonValue, sealed_bytes
 from resyncctl.sdk.checkpoint import Checkpoint, load_file, read_checkpoint
-from resyncctl.sdk.durable import replace_durably
+from resyncctl.sdk.durable import give_to_owner, replace_durably
 from resyncctl.sdk.errors import (
     CheckpointCorrupt,
     CheckpointMissing,
@@ -52,7 +52,8 @@ class CheckpointWriter:
     """The one writer of a checkpoint. Use it as a context manager, or call `close`.
 
     `found` is the checkpoint that was there when the writer started, or None: an engine that
-    restarts goes on from it.
+    restarts goes on from it. `continue_above` is a sequence that somebody has seen, for a folder
+    that was put back as a whole: the next write gets a higher one.
 
     Raises:
         WriterBusy: Another process writes this checkpoint.
@@ -70,6 +71,7 @@ class CheckpointWriter:
         now_ms: Callable[[], int] = wall_clock_ms,
         allow_rollback: bool = False,
         start_anew: bool = False,
+        continue_above: int = 0,
     ) -> None:
         self._path = Path(path)
         self._keep = max(keep, KEEP_AT_LEAST)
@@ -80,6 +82,7 @@ class CheckpointWriter:
         try:
             self.found = _find(self._path, allow_rollback=allow_rollback, start_anew=start_anew)
             self._sequence, self._sha256 = _newest(self._path, self.found)
+            self._sequence = max(self._sequence, continue_above)
             _remove_leftovers(self._path, self._keep)
         except BaseException:
             self.close()
@@ -195,6 +198,7 @@ def _take_lock(path: Path) -> int | None:
         ) from trouble
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        give_to_owner(handle, path)
         os.truncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode("ascii"), 0)
     except BlockingIOError:
