@@ -1,1 +1,1 @@
-"""What this host remembers: journal, store, gate, lease."""
+"""What this host remembers: journal, runs, audit, store, gate, lease, credentials."""
