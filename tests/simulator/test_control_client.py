@@ -74,7 +74,8 @@ def test_it_is_made_from_a_ready_document(tmp_path: Path) -> None:
     token.write_text("secret\n")
     ready = tmp_path / "ready.json"
     document = {
-        "address": "127.0.0.1:1",
+        "address": "127.0.0.1:2",
+        "control_address": "127.0.0.1:1",
         "ca_file": str(tmp_path / "ca.pem"),
         "control_token_file": str(token),
     }

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from tests.simulator.served import TOKEN, ScriptedExchange
 
 from resyncctl.simulator import transparent
 from resyncctl.simulator.certificates import HOSTS, Certificates, issue
 from resyncctl.simulator.server import PracticeServer, ServerOptions
 from resyncctl.simulator.wire import Delivery, Fate, Reply
+from tests.simulator.served import TOKEN, ScriptedExchange
 
 JSON = {"Content-Type": "application/json"}
 
@@ -81,10 +81,10 @@ async def test_a_name_outside_the_certificate_fails_its_handshake(
 async def test_nothing_but_loopback_listens_and_nothing_else_can_be_given(
     served: tuple[ScriptedExchange, PracticeServer],
 ) -> None:
-    host, port = served[1].address.split(":")
-    assert host == "127.0.0.1"
-    listening = listening_addresses(int(port))
-    assert listening == {"0100007F"}
+    for door in (served[1].address, served[1].control_address):
+        host, port = door.split(":")
+        assert host == "127.0.0.1"
+        assert listening_addresses(int(port)) == {"0100007F"}
     for address in ("10.0.0.1:443", "0.0.0.0:443", "8.8.8.8:443"):
         with pytest.raises(ValueError, match="loopback only"):
             transparent.resolver(address)

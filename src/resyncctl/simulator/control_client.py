@@ -42,7 +42,7 @@ class PracticeControl:
         """Read the document that the server wrote when it began to listen."""
         ready = json.loads(Path(path).read_text(encoding="utf-8"))
         token = Path(ready["control_token_file"]).read_text(encoding="utf-8").strip()
-        return cls(ready["address"], Path(ready["ca_file"]), token)
+        return cls(ready["control_address"], Path(ready["ca_file"]), token)
 
     def call(self, method: str, /, **arguments: Any) -> Any:  # JSON in, JSON out
         """Call a method of the control with JSON-friendly arguments; decimals travel as text.
@@ -54,6 +54,10 @@ class PracticeControl:
     def ask_log(self, method: str, /, **arguments: Any) -> Any:  # JSON in, JSON out
         """Call a method of the request log; raises as `call` does."""
         return self._exchange("POST", f"log/{method}", arguments)
+
+    def network(self, method: str, /, **arguments: Any) -> Any:  # JSON in, JSON out
+        """Call a method of the network, such as `turn`; raises as `call` does."""
+        return self._exchange("POST", f"network/{method}", arguments)
 
     def health(self) -> dict[str, Any]:
         """Return the state and the time of the exchange; raises as `call` does."""

@@ -10,6 +10,7 @@ method of the control plane cannot be called.
     GET  /_control/streams                every open WebSocket
     POST /_control/call/<method>          a method of the control, arguments as a JSON object
     POST /_control/log/<method>           a question to the request log, the same way
+    POST /_control/network/<method>       the weather of the network, the same way
 
 Called by the server; `control_client` is the other end.
 """
@@ -43,16 +44,17 @@ class ControlHttp:
         *,
         control: object,
         log: object,
+        network: object,
         hub: StreamHub,
         now_ms: Callable[[], int],
         token: str,
     ) -> None:
-        self._objects = {"call": control, "log": log}
+        self._objects = {"call": control, "log": log, "network": network}
         self._hub = hub
         self._now_ms = now_ms
         self._token = token
 
-    def handle(self, request: Request) -> Reply:
+    async def handle(self, request: Request) -> Reply:
         """Answer one request; never raises for anything that a client can send."""
         if request.host not in _LOOPBACK_HOSTS:
             return _answer(404, {"error": "no such path"})
@@ -62,7 +64,7 @@ class ControlHttp:
         if request.method == "GET" and not name:
             return self._read(what)
         if request.method == "POST" and what in self._objects:
-            return self._call(what, name, request.body)
+            return await self._call(what, name, request.body)
         return _answer(404, {"error": f"no such control request: {request.method} {request.path}"})
 
     def _admits(self, request: Request) -> bool:
@@ -79,7 +81,7 @@ class ControlHttp:
             return _answer(200, {"result": methods})
         return _answer(404, {"error": f"no such control request: GET {PREFIX}{what}"})
 
-    def _call(self, what: str, name: str, body: bytes) -> Reply:
+    async def _call(self, what: str, name: str, body: bytes) -> Reply:
         method = public_methods(self._objects[what]).get(name)
         if method is None:
             return _answer(404, {"error": f"no such control method: {name}"})
@@ -95,6 +97,8 @@ class ControlHttp:
             return _answer(400, {"error": f"{name}: {error}"})
         try:
             result = method(**arguments)
+            if inspect.isawaitable(result):
+                result = await result
         except _REFUSALS as error:
             return _answer(422, {"error": f"{type(error).__name__}: {error}"})
         return _answer(200, {"result": jsonable(result)})

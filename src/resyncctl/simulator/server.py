@@ -2,8 +2,9 @@
 
 Promises: it listens on 127.0.0.1 and nowhere else; the Host header chooses the dialect; REST goes
 to `PracticeExchange.handle` and is delivered as its reply says; WebSockets go to the stream hub;
-`/_control/` is the control plane. The request is executed the moment it has arrived: no fate of the
-answer, and no client that hangs up, can undo it.
+`/_control/` is the control plane. Clients come through `network`, which can be broken; the control
+plane can also be reached behind it. The request is executed the moment it has arrived: no fate of
+the answer, and no client that hangs up, can undo it.
 
 Called by `serve` (the command line) and by tests that need the real wire.
 """
@@ -18,12 +19,11 @@ from resyncctl.simulator.certificates import Certificates
 from resyncctl.simulator.control_http import PREFIX, ControlHttp, to_request
 from resyncctl.simulator.delivery import deliver
 from resyncctl.simulator.exchange_info import Compressor
+from resyncctl.simulator.network import LOOPBACK, Network, NetworkControl
 from resyncctl.simulator.streams.connection import SPOT_LIVENESS, USDM_LIVENESS, Liveness
 from resyncctl.simulator.streams.hub import StreamHub
 from resyncctl.simulator.streams.venue import Venue
 from resyncctl.simulator.wire import Reply, Request
-
-LOOPBACK = "127.0.0.1"
 
 
 class ServedVenue(Venue, Protocol):
@@ -60,19 +60,18 @@ class PracticeServer:
             spot_liveness=options.spot_liveness,
             usdm_liveness=options.usdm_liveness,
         )
-        self._control = ControlHttp(
-            control=exchange.control,
-            log=exchange.log,
-            hub=self.hub,
-            now_ms=exchange.now_ms,
-            token=options.control_token,
-        )
         self._runner: web.ServerRunner | None = None
+        self._network: Network | None = None
         self._timekeeper: asyncio.Task[None] | None = None
 
     @property
     def address(self) -> str:
-        """Where it listens, as `127.0.0.1:port`; known once it was started."""
+        """Where clients connect, as `127.0.0.1:port`; known once it was started."""
+        return self._opened_network().address
+
+    @property
+    def control_address(self) -> str:
+        """Where the control plane can be reached behind the network, whatever its weather."""
         if self._runner is None:
             raise RuntimeError("the practice server was not started")
         host, port = self._runner.addresses[0][:2]
@@ -91,14 +90,11 @@ class PracticeServer:
         server = web.Server(self._handle, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(
-            self._runner,
-            LOOPBACK,
-            self._options.port,
-            ssl_context=self._options.certificates.server_context(),
-        )
+        context = self._options.certificates.server_context()
+        await web.TCPSite(self._runner, LOOPBACK, 0, ssl_context=context).start()
+        self._network = Network(int(self.control_address.rpartition(":")[2]))
         try:
-            await site.start()
+            await self._network.open(self._options.port)
         except OSError:
             await self._runner.cleanup()
             raise
@@ -117,12 +113,15 @@ class PracticeServer:
         """
         timekeeper, self._timekeeper = self._timekeeper, None
         runner, self._runner = self._runner, None
+        network, self._network = self._network, None
         if timekeeper is not None:
             timekeeper.cancel()
             await asyncio.wait({timekeeper})
         if runner is not None:
             await self.hub.close()
             await runner.cleanup()
+        if network is not None:
+            await network.close()
         if timekeeper is not None and not timekeeper.cancelled():
             timekeeper.result()
 
@@ -132,7 +131,22 @@ class PracticeServer:
             return await self.hub.accept(request, host)
         received = to_request(request, host, await request.read())
         if received.path.startswith(PREFIX):
-            reply = self._control.handle(received)
+            reply = await self._control_plane().handle(received)
         else:
             reply = self._exchange.handle(received)
         return await deliver(request, reply, self._compressor)
+
+    def _control_plane(self) -> ControlHttp:
+        return ControlHttp(
+            control=self._exchange.control,
+            log=self._exchange.log,
+            network=NetworkControl(self._opened_network()),
+            hub=self.hub,
+            now_ms=self._exchange.now_ms,
+            token=self._options.control_token,
+        )
+
+    def _opened_network(self) -> Network:
+        if self._network is None:
+            raise RuntimeError("the practice server was not started")
+        return self._network
