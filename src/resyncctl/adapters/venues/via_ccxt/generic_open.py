@@ -1,0 +1,83 @@
+"""Open a venue that has no deep profile: connect, defuse its traps, choose its plan.
+
+Promise: nothing is requested by opening. A venue with a plan becomes a `GenericVenue`, any other a
+`UnplannedVenue` that can read and never cancels. Called by `open_venue`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from resyncctl.adapters.venues.via_ccxt.clock import VenueClock
+from resyncctl.adapters.venues.via_ccxt.connect import (
+    ConnectionPlan,
+    Secrets,
+    SessionFactory,
+    connect,
+)
+from resyncctl.adapters.venues.via_ccxt.egress import Egress
+from resyncctl.adapters.venues.via_ccxt.generic import GenericOptions, GenericVenue
+from resyncctl.adapters.venues.via_ccxt.generic_endpoints import classifier_for
+from resyncctl.adapters.venues.via_ccxt.generic_plans import plan_for
+from resyncctl.adapters.venues.via_ccxt.generic_unplanned import UnplannedVenue
+from resyncctl.adapters.venues.via_ccxt.session import PracticePlace
+from resyncctl.adapters.venues.via_ccxt.traps import (
+    goes_single_file,
+    options_for,
+    without_hidden_writes,
+)
+from resyncctl.core.model import Scope
+from resyncctl.ports.views import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenericConnection:
+    """What opening a generic venue needs. `scopes` empty means every scope of its plan."""
+
+    venue: str
+    account: str
+    secrets: Secrets
+    egress: Egress
+    clock: Clock
+    scopes: tuple[Scope, ...] = ()
+    practice: PracticePlace | None = None
+    testnet: bool = False
+    session_factory: SessionFactory | None = None
+    may_use_reserve: bool = False
+    timeout_ms: int = 10_000
+    markets: Mapping[str, Any] = field(default_factory=dict)
+
+
+def open_generic(asked: GenericConnection) -> GenericVenue | UnplannedVenue:
+    """Open the venue. Needs a running event loop; sends nothing.
+
+    Raises:
+        ConfigurationError: ccxt does not know the venue, or the plan does not know a scope.
+    """
+    venue = asked.venue
+    clock = VenueClock(asked.clock, strictly_increasing=goes_single_file(venue))
+    connection = connect(
+        ConnectionPlan(
+            venue=venue,
+            secrets=asked.secrets,
+            egress=asked.egress,
+            clock=clock,
+            classify=classifier_for(venue),
+            options=options_for(venue),
+            practice=asked.practice,
+            testnet=asked.testnet,
+            session_factory=asked.session_factory,
+            may_use_reserve=asked.may_use_reserve,
+            timeout_ms=asked.timeout_ms,
+            adapt=without_hidden_writes,
+        )
+    )
+    if asked.markets:
+        connection.exchange.set_markets(list(asked.markets.values()))
+    options = GenericOptions(
+        account=asked.account, scopes=asked.scopes, cancel_timeout_ms=asked.timeout_ms
+    )
+    plan = plan_for(venue)
+    if plan is None:
+        return UnplannedVenue(connection, venue, asked.clock, options)
+    return GenericVenue(connection, plan, asked.clock, options)
