@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from resyncctl.simulator.books import Books
-from resyncctl.simulator.catalogue import Catalogue, build_catalogue
+from resyncctl.simulator.catalogue import Catalogue, Market, build_catalogue
 from resyncctl.simulator.events import Event, Listener
 from resyncctl.simulator.prices import PricePath
 from resyncctl.simulator.venue_errors import refuse
@@ -100,5 +100,5 @@ class ScriptedExchange:
             raise refuse(-1022, "Signature for this request is not valid.")
         return "main"
 
-    def account_of_listen_key(self, market: str, key: str) -> str | None:
+    def account_of_listen_key(self, market: Market, key: str) -> str | None:
         return self.listen_keys.get(key)

@@ -20,17 +20,20 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from enum import Enum
 from typing import Any
 
 from aiohttp import web
 
+from resyncctl.simulator.numbers import VENUE_CONTEXT
 from resyncctl.simulator.streams.hub import StreamHub
 from resyncctl.simulator.venue_errors import VenueError
 from resyncctl.simulator.wire import Reply, Request
 
 PREFIX = "/_control/"
+# `Control.call` is this very dispatch, for callers in the same process.
+_NOT_BY_NAME = frozenset({"call"})
 _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost"})
 # What a wrong argument may raise inside a control method; anything else is a defect of ours.
 _REFUSALS = (LookupError, ValueError, TypeError, ArithmeticError, VenueError)
@@ -96,7 +99,9 @@ class ControlHttp:
         except TypeError as error:
             return _answer(400, {"error": f"{name}: {error}"})
         try:
-            result = method(**arguments)
+            # Another library in this process may have changed the thread's decimal context.
+            with localcontext(VENUE_CONTEXT):
+                result = method(**arguments)
             if inspect.isawaitable(result):
                 result = await result
         except _REFUSALS as error:
@@ -109,7 +114,7 @@ def public_methods(target: object) -> Mapping[str, Callable[..., Any]]:
     return {
         name: getattr(target, name)
         for name, member in inspect.getmembers(type(target), inspect.isfunction)
-        if not name.startswith("_")
+        if not name.startswith("_") and name not in _NOT_BY_NAME
     }
 
 

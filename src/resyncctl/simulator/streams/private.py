@@ -177,6 +177,7 @@ class ListenKeySession:
         """Tell a private event of the account, bare."""
         told = event.audience == "user" and event.market == "usdm"
         if told and not self._expired and event.account == self._account:
+            self._expired = event.name == "listenKeyExpired"
             publish(
                 self._exchange,
                 self._connection,

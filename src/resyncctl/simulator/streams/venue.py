@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from resyncctl.simulator.books import Books
-from resyncctl.simulator.catalogue import Catalogue
+from resyncctl.simulator.catalogue import Catalogue, Market
 from resyncctl.simulator.events import Listener
 
 
@@ -67,5 +67,5 @@ class Venue(Protocol):
     def authorise(self, parameters: Mapping[str, Any]) -> str:
         """Return the account of a signed request, or raise `VenueError`."""
 
-    def account_of_listen_key(self, market: str, key: str) -> str | None:
+    def account_of_listen_key(self, market: Market, key: str) -> str | None:
         """Return the account of an active listen key, None for any other key."""
