@@ -84,7 +84,14 @@ async def reconcile(
         progress.say(request.account, "settling", "waiting before the second look")
         await clock.sleep_ms(policy.settle_delay_ms)
         again = await look()
-        settled = settle(found.comparison, again.comparison, now_ms=clock.now_ms(), policy=policy)
+        settled = settle(
+            found.comparison,
+            again.comparison,
+            engine=again.engine,
+            venue=again.venue,
+            policy=policy,
+            now_ms=clock.now_ms(),
+        )
         found = replace(again, comparison=settled)
     data: dict[str, object] = {}
     before_repair = found
