@@ -1,1 +1,1 @@
-"""Parse, wire, run, render, exit."""
+"""The command line: parse, wire, run, render, exit."""

@@ -153,7 +153,7 @@ def friendly(value: object) -> object:
 
 
 def _pair(key: str, value: object) -> tuple[str, object]:
-    """Return a key and its value; a point in time leaves as RFC 3339 under the name without unit."""
+    """Return a key and its value; a point in time becomes RFC 3339, its name loses the unit."""
     if key in _INSTANTS:
         told = rfc3339(value) if isinstance(value, int) else None
         return key.removesuffix("_ms"), told

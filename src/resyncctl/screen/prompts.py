@@ -26,6 +26,10 @@ class TerminalPrompter:
 
     may_ask: bool = True
 
+    def can_ask(self) -> bool:
+        """Whether there is somebody to answer."""
+        return self.may_ask and is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
     async def confirm(self, question: str, *, flag: str, default: bool = False) -> bool:
         """Ask for yes or no; see `ports.prompts.Prompter`."""
         self._require_terminal(question, flag)

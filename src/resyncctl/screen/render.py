@@ -161,6 +161,8 @@ def next_step(outcome: Outcome) -> str | None:
     own = same or [one for one in outcome.accounts if one.next_step]
     if own:
         return own[0].next_step
+    if outcome.error is not None and "`resyncctl init`" in (outcome.error.hint or ""):
+        return "resyncctl init"
     names = " ".join(one.account for one in outcome.accounts)
     return (
         _STEPS.get(outcome.exit_code, "resyncctl status")

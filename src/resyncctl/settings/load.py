@@ -56,7 +56,7 @@ def read_source(path: Path) -> Source:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as trouble:
         raise complain.about_syntax(path, text, trouble) from None
-    return Source(path=path, tree=tree, lines=key_lines(text))
+    return Source(path=path.absolute(), tree=tree, lines=key_lines(text))
 
 
 def read_settings(source: Source) -> Settings:

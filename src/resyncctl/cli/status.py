@@ -1,0 +1,114 @@
+"""`resyncctl status`: the board. It reads this host's records and gates, and asks no exchange."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from resyncctl.cli.arguments import Accounts, duration_ms
+from resyncctl.cli.job import Job
+
+if TYPE_CHECKING:
+    from resyncctl.cli.invocation import Invocation
+    from resyncctl.core.outcome import AccountOutcome, Outcome
+    from resyncctl.settings.specs import AccountSpec
+
+_LEAST_PAUSE_MS = 200
+
+
+def command(
+    accounts: Accounts = None,
+    watch: Annotated[
+        str | None,
+        typer.Option(
+            "--watch", metavar="EVERY", help="Show it again and again, e.g. 2s, until interrupted."
+        ),
+    ] = None,
+) -> Job:
+    """Show the gate, unfinished runs and last verdict of every account. Asks no exchange.
+
+    Exit: 0 no gate is UNSAFE and no run is unfinished, 11 one is, 12 the records could not be
+    read, 78 the configuration is wrong.
+    """
+
+    async def run(invocation: "Invocation") -> "Outcome":
+        from resyncctl.cli.printing import print_outcome
+
+        every_ms = duration_ms(watch, "--watch")
+        while every_ms is not None:
+            print_outcome(board(invocation, accounts or []), invocation, clear=True)
+            await invocation.clock.sleep_ms(max(every_ms, _LEAST_PAUSE_MS))
+        return board(invocation, accounts or [])
+
+    return Job(name="status", run=run)
+
+
+def board(invocation: "Invocation", names: list[str]) -> "Outcome":
+    """Return the board as it is now: what needs hands comes first."""
+    from resyncctl.cli import wiring
+
+    outcomes = [_account(spec, invocation) for spec in invocation.accounts(names)]
+    outcomes.sort(key=lambda one: not one.data["unfinished_runs"])
+    trouble = list(wiring.store(invocation).trouble)
+    return invocation.outcome(outcomes, data={"trouble": trouble} if trouble else None)
+
+
+def _account(spec: "AccountSpec", invocation: "Invocation") -> "AccountOutcome":
+    from resyncctl.cli import wiring
+    from resyncctl.core.exit_codes import ExitCode
+    from resyncctl.core.gate import GateState
+    from resyncctl.core.outcome import AccountOutcome
+    from resyncctl.core.safety import VerdictRecord
+    from resyncctl.core.snapshot import Unknown
+
+    gate = wiring.gate_files(invocation, spec).read(spec.name)
+    unfinished = wiring.unfinished_runs(invocation, spec.name)
+    verdict = wiring.store(invocation).last_verdict(spec.name)
+    remarks: list[str] = []
+    last: dict[str, object] | None = None
+    if isinstance(verdict, Unknown):
+        remarks.append(f"the last verdict could not be read: {verdict.reason}")
+    elif isinstance(verdict, VerdictRecord):
+        last = {
+            "verdict": verdict.verdict.value,
+            "blocks_resume": verdict.blocks_resume,
+            "as_of_ms": verdict.as_of_ms,
+            "valid_until_ms": verdict.valid_until_ms,
+            "run_id": verdict.run_id,
+        }
+    needs_hands = gate.state is GateState.UNSAFE or bool(unfinished)
+    code = ExitCode.BLOCKED if needs_hands else ExitCode.OK
+    if not needs_hands and isinstance(verdict, Unknown):
+        code = ExitCode.INCOMPLETE
+    return AccountOutcome(
+        account=spec.name,
+        status="unfinished" if unfinished else gate.state.value.lower(),
+        exit_code=code,
+        data={
+            "mode": spec.mode.value,
+            "venue": spec.venue,
+            "gate": {
+                "state": gate.state.value,
+                "trusted": gate.trusted,
+                "reason": gate.reason,
+                "since_ms": gate.since_ms,
+                "by": gate.by,
+                "sequence": gate.sequence,
+            },
+            "last_reconcile": last,
+            "unfinished_runs": unfinished,
+            "held_by": wiring.holder(invocation, spec.name),
+            "remarks": remarks,
+        },
+        next_step=_next(spec.name, unfinished=bool(unfinished), unsafe=needs_hands, last=last),
+    )
+
+
+def _next(
+    account: str, *, unfinished: bool, unsafe: bool, last: dict[str, object] | None
+) -> str | None:
+    """Return what to type next: finish what was begun, then look, then open."""
+    if unfinished:
+        return f"resyncctl cancel-all {account}"
+    if unsafe and last is not None and last["verdict"] == "clean":
+        return f"resyncctl gate open {account}"
+    return f"resyncctl reconcile {account}" if unsafe else None
