@@ -45,4 +45,4 @@ class Reply:
     status: int
     headers: dict[str, str]
     body: bytes
-    delivery: Delivery = Delivery()
+    delivery: Delivery = field(default_factory=Delivery)
