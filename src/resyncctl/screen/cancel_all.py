@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from resyncctl.core.outcome import AccountOutcome, ActionRecord
 from resyncctl.screen.document import Block, Cell, Column, Line, Row, Table, cell, line, row, state
-from resyncctl.screen.reconcile import counts
 from resyncctl.screen.text import FAIL, NOTE, OK, UNKNOWN, WARN, Look, mark_of, plural
 
 _COLUMNS = (
@@ -21,7 +20,6 @@ _COLUMNS = (
     Column(heading="GONE", right=True),
     Column(heading="LEFT", right=True),
     Column(heading="STATE"),
-    Column(heading="NOTE", shrink=True, least=12, optional=True),
 )
 
 
@@ -71,7 +69,7 @@ def draw(account: AccountOutcome, look: Look) -> Iterator[Block]:
             yield line("gate ", action.outcome or "not moved")
     yield Table(_COLUMNS, tuple(_row(key, group, look) for key, group in groups.items()))
     yield from _proof(account, look)
-    yield from counts(account)
+    yield from _counts(account)
     yield _total(account, dry=dry, look=look)
 
 
@@ -94,7 +92,7 @@ def _row(key: tuple[str, str], group: _Group, look: Look) -> Row:
         str(group.gone),
         unknown,
         state(look, mark, word),
-        group.reason,
+        below=[line(group.reason, indent=5)] if group.reason else (),
     )
 
 
@@ -124,6 +122,30 @@ def _proof(account: AccountOutcome, look: Look) -> Iterator[Line]:
             yield line(state(look, WARN, name.removesuffix("_trouble")), f"  {evidence[name]}")
     if evidence.get("engine"):
         yield line(state(look, NOTE, "engine"), f"  {evidence['engine']}")
+
+
+_COUNTS = (
+    ("before", True),
+    ("requests", True),
+    ("waves", True),
+    ("gone", True),
+    ("filled_meanwhile", False),
+    ("reappeared", False),
+    ("left", False),
+    ("unproven", False),
+    ("kept_protective", False),
+)
+"""The numbers of the summary, and whether a zero is worth a word."""
+
+
+def _counts(account: AccountOutcome) -> Iterator[Line]:
+    parts = [
+        f"{name.replace('_', ' ')} {account.counts[name]}"
+        for name, always in _COUNTS
+        if name in account.counts and (always or account.counts[name])
+    ]
+    if parts:
+        yield line("orders: ", "  ".join(parts))
 
 
 def _list(value: object) -> list[str]:

@@ -147,7 +147,7 @@ def _cards(table: Table, look: Look) -> Iterator[Laid]:
         for index, (column, cell) in enumerate(zip(table.columns, row.cells, strict=True)):
             lead = "- " if index == 0 else "  "
             heading = column.heading + " " * (label - _width(column.heading))
-            yield (Cell(f"{lead}{heading}  ", "bold"), cell)
+            yield from _lay_line(Line((Cell(f"{lead}{heading}  ", "bold"), cell)), look.width)
         for below in row.below:
             yield from _lay_line(below, look.width)
 

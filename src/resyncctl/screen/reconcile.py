@@ -44,7 +44,7 @@ def draw(account: AccountOutcome, look: Look) -> Iterator[Block]:
     yield from _explained(account, look)
     yield from _unseen(account.sections, look)
     yield from _repair(account, look)
-    yield from counts(account)
+    yield from _counts(account)
     yield verdict_line(account, look)
 
 
@@ -173,11 +173,25 @@ def _repair(account: AccountOutcome, look: Look) -> Iterator[Line]:
         )
 
 
-def counts(account: AccountOutcome) -> Iterator[Line]:
-    """Return the counts of an outcome on one line."""
-    words = [f"{name.replace('_', ' ')} {value}" for name, value in account.counts.items()]
-    if words:
-        yield line("  ".join(words))
+def _counts(account: AccountOutcome) -> Iterator[Line]:
+    """Return how much was compared and matched, e.g. `orders 11/12  fills 412/413`."""
+    numbers = account.counts
+    parts = [
+        f"{name} {numbers.get(f'{name}_matched', '?')}/{_larger(numbers, name)}"
+        for name in ("orders", "fills", "positions", "balances")
+    ]
+    parts.append(f"stale {numbers.get('stale_orders', '?')}")
+    if numbers.get("rows_set_aside"):
+        parts.append(f"set aside {numbers['rows_set_aside']}")
+    if numbers:
+        yield line("matched: ", "  ".join(parts))
+
+
+def _larger(numbers: Mapping[str, int | str], name: str) -> int | str:
+    """Return how many of a subject either side has."""
+    sides = [numbers.get(f"{name}_{side}") for side in ("engine", "venue", "compared")]
+    known = [number for number in sides if isinstance(number, int)]
+    return max(known) if known else "?"
 
 
 def verdict_line(account: AccountOutcome, look: Look) -> Line:

@@ -13,6 +13,7 @@ from pathlib import Path
 from resyncctl.core.discrepancy import Kind, Severity, Verdict
 from resyncctl.core.exit_codes import ExitCode
 from resyncctl.screen.envelope import schema_name
+from resyncctl.screen.snapshot_schemas import engine_schema, venue_schema
 
 COMMANDS: Mapping[str, str] = {
     "status": "the board: gate, unfinished runs and last verdict of every account",
@@ -234,7 +235,8 @@ def shipped_folder() -> Path:
 
 def rendered() -> dict[str, str]:
     """Return every schema file's name and text."""
+    schemas = {command: schema_of(command) for command in COMMANDS}
+    schemas |= {"engine-snapshot": engine_schema(), "venue-snapshot": venue_schema()}
     return {
-        f"{command}.v1.json": json.dumps(schema_of(command), indent=2) + "\n"
-        for command in COMMANDS
+        f"{name}.v1.json": json.dumps(schema, indent=2) + "\n" for name, schema in schemas.items()
     }

@@ -18,7 +18,6 @@ _FIELDS: Mapping[str, tuple[tuple[str, str, bool], ...]] = {
         ("quantity", "QUANTITY", True),
         ("filled", "FILLED", True),
         ("price", "PRICE", True),
-        ("trigger_price", "TRIGGER", True),
         ("status", "STATUS", False),
         ("venue_order_id", "ORDER", False),
         ("client_order_id", "CLIENT ID", False),
@@ -54,7 +53,9 @@ _FIELDS: Mapping[str, tuple[tuple[str, str, bool], ...]] = {
     ),
 }
 _IDENTIFIERS = frozenset({"venue_order_id", "client_order_id", "trade_id"})
-_OPTIONAL = frozenset({"trigger_price", "client_order_id", "fee", "type"})
+_OPTIONAL = frozenset({"client_order_id", "fee", "type"})
+_SOURCES: Mapping[str, tuple[str, ...]] = {"price": ("price", "trigger_price")}
+"""Columns that show more than one field."""
 _LONG_LISTS = frozenset({"fills", "ledger"})
 _SHOWN_ROWS = 20
 
@@ -71,9 +72,7 @@ def draw(title: str, document: Mapping[str, Any], look: Look) -> Iterator[Block]
             indent=2,
         )
     for entry in _list(document.get("trouble")):
-        words = ": ".join(str(part) for part in (entry if isinstance(entry, list) else [entry]))
-        if isinstance(entry, Mapping):
-            words = f"{entry.get('kind', '')}: {entry.get('reason', '')}"
+        words = f"{_mapping(entry).get('kind', '')}: {_mapping(entry).get('reason', '')}"
         yield line(state(look, FAIL, "trouble"), f"  {words}")
     if document.get("moving"):
         yield line(state(look, UNKNOWN, "moving"), f"  {document['moving']}")
@@ -92,16 +91,16 @@ def sections_of(
     for name, section in _mapping(document.get("sections")).items():
         if "known" in _mapping(section):
             yield "", name, section
-    for product in _list(document.get("products")):
+    for product in _list(document.get("scopes")):
         yield from _of_product(_mapping(product))
 
 
 def _of_product(product: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     name = str(product.get("product", "?"))
-    for scope in _list(product.get("scopes")) or _list(product.get("orders")):
-        entry = _mapping(scope)
-        section = entry.get("section") or entry.get("orders") or entry
-        yield str(entry.get("scope", name)), "orders", _mapping(section)
+    for entry in _list(product.get("orders")):
+        scope = _mapping(entry.get("scope"))
+        where = f"{scope.get('product', name)}/{scope.get('order_class', '?')}"
+        yield where, "orders", _mapping(entry)
     for kind in ("positions", "balances", "fills", "ledger"):
         if kind in product:
             yield name, kind, _mapping(product[kind])
@@ -143,7 +142,11 @@ def _section(where: str, name: str, section: Mapping[str, Any], look: Look) -> I
 def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     """Show the fields that at least one row has."""
     fields = [
-        field for field in _FIELDS[name] if any(one.get(field[0]) is not None for one in rows)
+        field
+        for field in _FIELDS[name]
+        if any(
+            one.get(key) is not None for one in rows for key in _SOURCES.get(field[0], field[:1])
+        )
     ]
     columns = tuple(
         Column(
@@ -161,10 +164,12 @@ def _row(one: Mapping[str, Any], fields: Sequence[tuple[str, str, bool]]) -> Row
     cells = []
     for key, _heading, _right in fields:
         text = number(one.get(key))
-        if key == "status" and one.get("protective"):
-            text += " (protective)"
+        if key == "price" and one.get("trigger_price") is not None:
+            own = f"{text} " if one.get("price") is not None else ""
+            text = f"{own}trigger {number(one['trigger_price'])}"
         cells.append(text)
-    return row(*cells)
+    words = "protective: it guards an open position"
+    return row(*cells, below=[line(words, indent=3)] if one.get("protective") else ())
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
