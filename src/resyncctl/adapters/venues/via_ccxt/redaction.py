@@ -38,8 +38,9 @@ def redact(text: object) -> str:
     clean = str(text)
     for secret in sorted(_secrets, key=len, reverse=True):
         clean = clean.replace(secret, HIDDEN)
-    clean = _IN_QUERY.sub(rf"\1={HIDDEN}", clean)
-    return _IN_MAPPING.sub(rf"\1{HIDDEN}", clean)
+    # Functions and not templates: a template is parsed late, which fails when Python shuts down.
+    clean = _IN_QUERY.sub(lambda found: f"{found.group(1)}={HIDDEN}", clean)
+    return _IN_MAPPING.sub(lambda found: f"{found.group(1)}{HIDDEN}", clean)
 
 
 class _RedactingFilter(logging.Filter):

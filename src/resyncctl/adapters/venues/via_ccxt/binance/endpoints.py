@@ -1,0 +1,77 @@
+"""Every endpoint of Binance that this program may use, and what kind of request it is.
+
+Promises: a request that does not stand here is UNLISTED and cannot leave; orders are created and
+amended by no endpoint of this table. Weights are those of the documentation.
+
+Sources: binance-spot-api-docs rest-api.md (2026-07); Binance USD-M connector 2026-08.
+Called by the transport for each request.
+"""
+
+from collections.abc import Mapping
+
+from resyncctl.adapters.venues.via_ccxt.permits import Endpoint, EndpointKind
+
+SPOT_HOSTS = frozenset({"api.binance.com", "demo-api.binance.com", "testnet.binance.vision"})
+USDM_HOSTS = frozenset({"fapi.binance.com", "demo-fapi.binance.com", "testnet.binancefuture.com"})
+READ, CANCEL = EndpointKind.READ, EndpointKind.CANCEL
+_CREATE, _AMEND = EndpointKind.CREATE, EndpointKind.AMEND
+
+_SPOT: Mapping[str, Endpoint] = {
+    "GET /api/v3/time": Endpoint("spot.time", READ, 1),
+    "GET /api/v3/exchangeInfo": Endpoint("spot.instruments", READ, 20),
+    "GET /api/v3/account": Endpoint("spot.account", READ, 20),
+    "GET /api/v3/openOrders": Endpoint("spot.open_orders", READ, 80),
+    "GET /api/v3/openOrderList": Endpoint("spot.open_lists", READ, 6),
+    "GET /api/v3/order": Endpoint("spot.order", READ, 4),
+    "GET /api/v3/myTrades": Endpoint("spot.fills", READ, 20),
+    "GET /sapi/v1/capital/deposit/hisrec": Endpoint("spot.deposits", READ, 0),
+    "GET /sapi/v1/capital/withdraw/history": Endpoint("spot.withdrawals", READ, 0),
+    "GET /sapi/v1/asset/transfer": Endpoint("spot.transfers", READ, 0),
+    "DELETE /api/v3/order": Endpoint("spot.cancel_order", CANCEL, 1),
+    "DELETE /api/v3/orderList": Endpoint("spot.cancel_list", CANCEL, 1),
+    "DELETE /api/v3/openOrders": Endpoint("spot.cancel_symbol", CANCEL, 1),
+    "POST /api/v3/order": Endpoint("spot.create_order", _CREATE, 1),
+    "POST /api/v3/order/cancelReplace": Endpoint("spot.cancel_replace", _CREATE, 1),
+    "PUT /api/v3/order/amend/keepPriority": Endpoint("spot.amend_order", _AMEND, 4),
+}
+_USDM: Mapping[str, Endpoint] = {
+    "GET /fapi/v1/time": Endpoint("linear.time", READ, 1),
+    "GET /fapi/v1/exchangeInfo": Endpoint("linear.instruments", READ, 1),
+    "GET /fapi/v3/balance": Endpoint("linear.balances", READ, 5),
+    "GET /fapi/v1/accountConfig": Endpoint("linear.account_config", READ, 5),
+    "GET /fapi/v3/positionRisk": Endpoint("linear.positions", READ, 5),
+    "GET /fapi/v1/openOrders": Endpoint("linear.open_orders", READ, 40),
+    "GET /fapi/v1/openAlgoOrders": Endpoint("linear.open_algo_orders", READ, 40),
+    "GET /fapi/v1/order": Endpoint("linear.order", READ, 1),
+    "GET /fapi/v1/algoOrder": Endpoint("linear.algo_order", READ, 1),
+    "GET /fapi/v1/userTrades": Endpoint("linear.fills", READ, 5),
+    "GET /fapi/v1/income": Endpoint("linear.income", READ, 30),
+    "DELETE /fapi/v1/order": Endpoint("linear.cancel_order", CANCEL, 1),
+    "DELETE /fapi/v1/allOpenOrders": Endpoint("linear.cancel_symbol", CANCEL, 1),
+    "DELETE /fapi/v1/algoOrder": Endpoint("linear.cancel_algo_order", CANCEL, 1),
+    "DELETE /fapi/v1/algoOpenOrders": Endpoint("linear.cancel_algo_symbol", CANCEL, 1),
+    "POST /fapi/v1/order": Endpoint("linear.create_order", _CREATE, 1),
+    "POST /fapi/v1/batchOrders": Endpoint("linear.create_orders", _CREATE, 5),
+    "POST /fapi/v1/algoOrder": Endpoint("linear.create_algo_order", _CREATE, 1),
+    "PUT /fapi/v1/order": Endpoint("linear.amend_order", _AMEND, 1),
+    "PUT /fapi/v1/batchOrders": Endpoint("linear.amend_orders", _AMEND, 5),
+}
+
+
+def classify(method: str, host: str, path: str, query: str, body: bytes) -> Endpoint:  # noqa: ARG001  # a Classifier
+    """Return the endpoint of a request; one that no table lists is UNLISTED."""
+    if host in SPOT_HOSTS:
+        table = _SPOT
+    elif host in USDM_HOSTS:
+        table = _USDM
+    else:
+        table = {}
+    found = table.get(f"{method} {path}")
+    if found is None:
+        return Endpoint(f"{method} {host}{path}", EndpointKind.UNLISTED, 1)
+    return found
+
+
+def listed() -> tuple[Endpoint, ...]:
+    """Return every endpoint of the tables."""
+    return (*_SPOT.values(), *_USDM.values())

@@ -1,0 +1,106 @@
+"""Build a Binance account from the options: manifest, connection, clock, instruments."""
+
+from resyncctl.adapters.venues.via_ccxt.binance.desk import Desk
+from resyncctl.adapters.venues.via_ccxt.binance.endpoints import classify
+from resyncctl.adapters.venues.via_ccxt.binance.shapes import shape
+from resyncctl.adapters.venues.via_ccxt.binance.venue import (
+    SCOPES,
+    STALENESS_HORIZON_MS,
+    BinanceVenue,
+)
+from resyncctl.adapters.venues.via_ccxt.clock import VenueClock
+from resyncctl.adapters.venues.via_ccxt.connect import Connection, ConnectionPlan, connect
+from resyncctl.adapters.venues.via_ccxt.egress import Egress
+from resyncctl.adapters.venues.via_ccxt.markets import Market, Markets, market_from_ccxt
+from resyncctl.adapters.venues.via_ccxt.options import VenueOptions
+from resyncctl.adapters.venues.via_ccxt.transport import watching
+from resyncctl.core.errors import ConfigurationError
+from resyncctl.core.model import Scope
+
+
+def open_binance(options: VenueOptions, egress: Egress) -> BinanceVenue:
+    """Return the account, connected to nothing yet.
+
+    Raises:
+        ConfigurationError: A scope is not one that Binance has.
+    """
+    scopes = _manifest(options)
+    products = tuple(dict.fromkeys(scope.product for scope in scopes))
+    connection = connect(
+        ConnectionPlan(
+            venue=options.venue,
+            secrets=options.secrets,
+            egress=egress,
+            clock=VenueClock(options.clock),
+            classify=classify,
+            shape=shape,
+            options={
+                "recvWindow": options.request_validity_ms,
+                "fetchCurrencies": False,
+                "fetchMargins": False,
+                "adjustForTimeDifference": False,
+            },
+            practice=options.practice,
+            testnet=options.mode == "testnet",
+            session_factory=options.session_factory,
+            may_use_reserve=options.may_use_reserve,
+            timeout_ms=options.request_timeout_ms,
+        )
+    )
+    desk = Desk(
+        account=options.account,
+        venue=options.venue,
+        connection=connection,
+        markets=_markets(options, connection, products),
+        clock=options.clock,
+        time_method="publicGetTime" if products[0] == "spot" else "fapiPublicGetTime",
+    )
+    return BinanceVenue(
+        desk=desk,
+        scopes=scopes,
+        request_validity_ms=options.request_validity_ms,
+        staleness_horizon_ms=options.staleness_horizon_ms or STALENESS_HORIZON_MS,
+    )
+
+
+def _manifest(options: VenueOptions) -> tuple[Scope, ...]:
+    """Return every scope of the products that were asked for.
+
+    Asking for a product means all of its order classes: regular and conditional orders of USD-M
+    rest in two places, and nobody may forget one of them.
+    """
+    every = SCOPES[options.venue]
+    for scope in options.scopes:
+        if scope not in every:
+            raise ConfigurationError(
+                f"account {options.account}: {options.venue} has no scope {scope}",
+                hint=f"it has {', '.join(str(known) for known in every)}",
+            )
+    wanted = {scope.product for scope in options.scopes}
+    return tuple(scope for scope in every if not wanted or scope.product in wanted)
+
+
+def _markets(options: VenueOptions, connection: Connection, products: tuple[str, ...]) -> Markets:
+    async def fetch(product: str) -> list[Market] | None:
+        exchange = connection.exchange
+        exchange.options["fetchMarkets"] = {"types": [product]}
+        # Permission sets are most of spot's 17 MB; USD-M refuses parameters it does not know.
+        params = {"showPermissionSets": "false"} if product == "spot" else {}
+        with watching() as attempts:
+            try:
+                found = await exchange.fetch_markets(params)
+            except Exception:  # noqa: BLE001  # ccxt's parsers raise anything; the attempt tells why
+                return None
+        if not attempts or not all(attempt.ok for attempt in attempts):
+            return None
+        return [market for row in found if (market := market_from_ccxt(row)) is not None]
+
+    return Markets(
+        venue=options.venue,
+        products=products,
+        clock=options.clock,
+        fetch=fetch,
+        cache_dir=options.cache_dir,
+        may_fetch=options.may_load_markets,
+        world=options.mode,
+    )

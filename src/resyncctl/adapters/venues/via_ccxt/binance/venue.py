@@ -1,0 +1,186 @@
+"""A Binance account as the procedures see it: `VenueView` and `VenueCancel`.
+
+Promises: every read answers `Unknown` with a reason instead of raising, except the first contacts,
+which raise typed errors; a scope that this profile does not know is `Unknown`, never empty.
+Called by `open_venue`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from resyncctl.adapters.venues.via_ccxt.binance import cancels, spot, usdm
+from resyncctl.adapters.venues.via_ccxt.binance.desk import Desk, Unreadable, section
+from resyncctl.adapters.venues.via_ccxt.classify import first_contact_error
+from resyncctl.adapters.venues.via_ccxt.envelopes import Malformed
+from resyncctl.core.model import (
+    Balance,
+    Fill,
+    LedgerEntry,
+    Order,
+    OrderClass,
+    Position,
+    Scope,
+)
+from resyncctl.core.mutation import MutationOutcome, Permit
+from resyncctl.core.snapshot import Known, LookUp, OrderReference, Section, Unknown, Window
+from resyncctl.ports.powers import CancelAbilities
+from resyncctl.ports.views import ClockReading, VenueProfile
+
+SPOT = Scope("spot")
+LINEAR = Scope("linear")
+LINEAR_ALGO = Scope("linear", OrderClass.ALGO)
+SCOPES = {"binance": (SPOT, LINEAR, LINEAR_ALGO), "binanceusdm": (LINEAR, LINEAR_ALGO)}
+
+STALENESS_HORIZON_MS = 45_000
+"""How long an open-orders listing was seen to lag: more than 20 s (freqtrade issue 3649), 30 to 40
+s (python-binance issue 690), different answers from one call to the next (binance-api-postman issue
+102). The longest report and a margin."""
+
+PARALLEL_CANCELS = 8
+
+
+@dataclass(slots=True)
+class BinanceVenue:
+    """One account. `scopes` is its manifest."""
+
+    desk: Desk
+    scopes: tuple[Scope, ...]
+    request_validity_ms: int
+    staleness_horizon_ms: int = STALENESS_HORIZON_MS
+
+    @property
+    def account(self) -> str:
+        """The account's name in the configuration."""
+        return self.desk.account
+
+    @property
+    def profile(self) -> VenueProfile:
+        """What this profile promises."""
+        return VenueProfile(
+            venue=self.desk.venue,
+            scopes=self.scopes,
+            staleness_horizon_ms=self.staleness_horizon_ms,
+            request_validity_ms=self.request_validity_ms,
+            deep=True,
+        )
+
+    async def measure_clock(self) -> ClockReading | Unknown:
+        """Measure the exchange's clock; the first request of a run.
+
+        Raises:
+            VenueUnavailableError: Nothing answers at the exchange's name.
+            TryAgainLaterError: The exchange asks for patience.
+        """
+        return await self.desk.measure_at_first_contact()
+
+    async def read_identity(self, product: str) -> Section[str]:
+        """Return words that prove whose account this is.
+
+        Raises:
+            CredentialsRefusedError: The exchange refused the key.
+            VenueUnavailableError: Nothing answers at the exchange's name.
+            TryAgainLaterError: The exchange asks for patience.
+        """
+        readers = {"spot": spot.read_identity, "linear": usdm.read_identity}
+        if product not in readers:
+            return _not_a_product(product)
+        try:
+            return await readers[product](self.desk)
+        except Unreadable as error:
+            typed = None
+            if error.attempt is not None:
+                typed = first_contact_error(self.desk.venue, error.attempt)
+            if typed is not None:
+                raise typed from None
+            return Unknown(error.reason)
+        except Malformed as error:
+            return Unknown(f"the identity could not be understood: {error.reason}")
+
+    async def read_open_orders(self, scope: Scope) -> Section[Order]:
+        """List every order that rests in the scope, all symbols."""
+        if scope == SPOT:
+            return await section(spot.read_open_orders(self.desk))
+        if scope in {LINEAR, LINEAR_ALGO}:
+            return await section(usdm.read_open_orders(self.desk, scope))
+        return Unknown(f"Binance keeps no orders in {scope}")
+
+    async def read_fills(
+        self, product: str, window: Window, symbols: Sequence[str]
+    ) -> Section[Fill]:
+        """List the fills of the window."""
+        if product == "spot":
+            return await section(spot.read_fills(self.desk, window, symbols))
+        if product == "linear":
+            return await section(usdm.read_fills(self.desk, window, symbols))
+        return _not_a_product(product)
+
+    async def read_positions(self, product: str) -> Section[Position]:
+        """List every leg that is not flat; a spot account has none."""
+        if product == "spot":
+            return Known((), self.desk.clock.now_ms())
+        if product == "linear":
+            return await section(usdm.read_positions(self.desk))
+        return _not_a_product(product)
+
+    async def read_position_mode(self, product: str) -> str | Unknown | None:
+        """Return `one_way` or `hedge`, None for spot."""
+        if product == "spot":
+            return None
+        if product == "linear":
+            return await usdm.read_position_mode(self.desk)
+        return _not_a_product(product)
+
+    async def read_balances(self, product: str) -> Section[Balance]:
+        """List every balance that is not zero."""
+        if product == "spot":
+            return await section(spot.read_balances(self.desk))
+        if product == "linear":
+            return await section(usdm.read_balances(self.desk))
+        return _not_a_product(product)
+
+    async def read_ledger(self, product: str, window: Window) -> Section[LedgerEntry]:
+        """List what was booked in the window besides fills."""
+        if product == "spot":
+            return await section(spot.read_ledger(self.desk, window))
+        if product == "linear":
+            return await section(usdm.read_ledger(self.desk, window))
+        return _not_a_product(product)
+
+    async def look_up_order(self, reference: OrderReference) -> LookUp:
+        """Ask for one order, whatever its status."""
+        readers = {"spot": spot.look_up, "linear": usdm.look_up}
+        if reference.product not in readers:
+            return _not_a_product(reference.product)
+        try:
+            return await readers[reference.product](self.desk, reference)
+        except (Unreadable, Malformed) as error:
+            return Unknown(error.reason)
+
+    def weight_used(self) -> int | None:
+        """Return the largest request weight that a host reported in this run."""
+        egress = self.desk.connection.egress
+        told = [record.weight_used for record in egress.records if record.weight_used is not None]
+        return told[-1] if told else None
+
+    async def close(self) -> None:
+        """Release connections. Safe to call twice."""
+        await self.desk.connection.close()
+
+    def abilities(self, scope: Scope) -> CancelAbilities:
+        """Return how this scope can be cancelled."""
+        known = scope in self.scopes
+        return CancelAbilities(by_symbol=known, single=known, parallel=PARALLEL_CANCELS)
+
+    async def cancel_order(self, order: Order, permit: Permit) -> MutationOutcome:
+        """Cancel one order. Never raises for what the exchange does."""
+        return await cancels.cancel_order(self.desk, order, permit)
+
+    async def cancel_symbol(
+        self, scope: Scope, symbol: str, venue_symbol: str, permit: Permit
+    ) -> MutationOutcome:
+        """Cancel every order of the scope on one symbol, protective ones too."""
+        return await cancels.cancel_symbol(self.desk, scope, venue_symbol or symbol, permit)
+
+
+def _not_a_product(product: str) -> Unknown:
+    return Unknown(f"this profile of Binance does not read the product {product}")
