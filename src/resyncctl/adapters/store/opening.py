@@ -17,7 +17,12 @@ from resyncctl.adapters.store.append_file import Sync
 from resyncctl.adapters.store.chain import read_file
 from resyncctl.adapters.store.emergency import EmergencyJournal, Opener
 from resyncctl.adapters.store.journal import Beginning, FileJournal, create_journal
-from resyncctl.adapters.store.places import JOURNAL_NAME, fallback_roots, runs_directory
+from resyncctl.adapters.store.places import (
+    JOURNAL_NAME,
+    fallback_roots,
+    private_fallback,
+    runs_directory,
+)
 from resyncctl.adapters.store.records import BEGAN, Head, Redactor
 from resyncctl.adapters.store.run_ids import Draw, is_run_id, new_run_id
 from resyncctl.core.errors import RecordUnwritableError
@@ -96,10 +101,8 @@ def _open_emergency(beginning: Beginning, options: JournalOptions, run_id: str) 
     roots = options.fallbacks
     if roots is None:
         roots = fallback_roots(options.state_dir, options.environ)
-    openers = [("state", _opener(runs_directory(options.state_dir), "state", run_id, options))]
-    openers += [
-        ("fallback", _opener(runs_directory(root), "fallback", run_id, options)) for root in roots
-    ]
+    openers = [("state", _opener(options.state_dir, "state", run_id, options))]
+    openers += [("fallback", _opener(root, "fallback", run_id, options)) for root in roots]
     journal = EmergencyJournal(
         run_id,
         openers,
@@ -115,10 +118,12 @@ def _open_emergency(beginning: Beginning, options: JournalOptions, run_id: str) 
     return journal
 
 
-def _opener(runs: Path, kind: str, run_id: str, options: JournalOptions) -> Opener:
+def _opener(root: Path, kind: str, run_id: str, options: JournalOptions) -> Opener:
     def open_here(head: Head) -> FileJournal:
+        if kind == "fallback":
+            private_fallback(root)
         return create_journal(
-            runs / run_id,
+            runs_directory(root) / run_id,
             run_id,
             clock=options.clock,
             redact=options.redact,

@@ -71,6 +71,29 @@ def fallback_roots(state_dir: Path, environ: Mapping[str, str]) -> tuple[Path, .
     return tuple(root / digest for root in roots)
 
 
+def is_private(path: Path) -> bool:
+    """Whether a folder is a real one of this user that nobody else can write to."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return (
+        stat.S_ISDIR(status.st_mode)
+        and status.st_uid == os.geteuid()
+        and not stat.S_IMODE(status.st_mode) & 0o022
+    )
+
+
+def private_fallback(root: Path) -> None:
+    """Make a fallback folder, or prove that no part of it that is ours was put there by others.
+
+    Raises:
+        RecordUnwritableError: It cannot be made or trusted.
+    """
+    private_directory(root.parent)
+    private_directory(root)
+
+
 def private_directory(path: Path) -> None:
     """Make a folder that only this user can enter, with its parents, or prove that it is one.
 

@@ -21,7 +21,7 @@ from resyncctl.adapters.store.chain import (
     read_file,
 )
 from resyncctl.adapters.store.journal import reopen_journal
-from resyncctl.adapters.store.places import fallback_roots, runs_directory
+from resyncctl.adapters.store.places import fallback_roots, is_private, runs_directory
 from resyncctl.adapters.store.records import (
     BEGAN,
     ENDED,
@@ -117,8 +117,12 @@ class RunFolders:
 
 
 def all_roots(state_dir: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Return every folder in which journals of this host may be."""
-    return (state_dir, *fallback_roots(state_dir, environ))
+    """Return every folder in which journals of this host may be, without planted ones."""
+    fallbacks = fallback_roots(state_dir, environ)
+    return (
+        state_dir,
+        *(root for root in fallbacks if is_private(root.parent) and is_private(root)),
+    )
 
 
 def find_runs(roots: Iterable[Path]) -> tuple[RunFolders, ...]:

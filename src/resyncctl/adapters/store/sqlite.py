@@ -24,7 +24,7 @@ from resyncctl.ports.store import (
     SeenOrder,
 )
 
-BUSY_MS = 500
+BUSY_MS = 250
 """How long a locked store is waited for, once."""
 DAY_MS = 24 * 3600 * 1000
 METRICS_KEPT_MS = 90 * DAY_MS

@@ -44,7 +44,8 @@ def open_store(
     """
     path = store_file(state_dir)
     try:
-        private_directory(state_dir)
+        if not state_dir.exists():
+            private_directory(state_dir)
         with _locked(path):
             return _open(path, now_ms, roots or (state_dir,), emergency)
     except (RecordUnwritableError, SchemaRefusedError, sqlite3.Error, OSError) as trouble:
