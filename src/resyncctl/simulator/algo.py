@@ -8,17 +8,19 @@ Source: USD-M "New Algo Order", effective 2025-12-09, and its error codes.
 Called by the USD-M dialect, by the sweep of `exchange` and by `control`.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
 from resyncctl.simulator import usdm_engine, usdm_orders
+from resyncctl.simulator.events import Market
 from resyncctl.simulator.filters import check_usdm
 from resyncctl.simulator.ledger import Account
 from resyncctl.simulator.numbers import ZERO
 from resyncctl.simulator.orders import AlgoOrder, AlgoState, Order, OrderTerms
 from resyncctl.simulator.usdm_events import tell_algo
 from resyncctl.simulator.venue_errors import VenueError, refuse, unknown_order_cancel
-from resyncctl.simulator.versions import HORIZON_MS, Versioned
+from resyncctl.simulator.versions import Versioned
 from resyncctl.simulator.world import World
 
 FIRST_ALGO = 2_000_001
@@ -81,14 +83,14 @@ def find(world: World, account: Account, algo_id: int, client_id: str) -> AlgoOr
     return None
 
 
-def sweep(world: World) -> None:
-    """Trigger every conditional order whose price is reached; forget what closed long ago."""
-    for algo in list(world.register.open_algos.values()):
-        if algo.is_open and _reached(world, algo):
-            trigger(world, algo)
-    lately = world.register.closed_algos_lately
-    while lately and lately[0][0] < world.now_ms() - HORIZON_MS:
-        lately.popleft()
+def sweep(world: World, symbols: Iterable[tuple[Market, str]]) -> None:
+    """Trigger every conditional order of these symbols whose price is reached."""
+    for market, symbol in symbols:
+        if market != "usdm" or world.status_of(market, symbol) != "TRADING":
+            continue
+        for algo in list(world.register.waiting.get(symbol, {}).values()):
+            if algo.is_open and _reached(world, algo):
+                trigger(world, algo)
 
 
 def trigger(world: World, algo: AlgoOrder) -> Order | None:

@@ -27,7 +27,7 @@ from resyncctl.simulator.faults import FaultBoard, StreamFault, StreamFaults
 from resyncctl.simulator.ledger import Account, FeeRates
 from resyncctl.simulator.limits import Limits
 from resyncctl.simulator.numbers import VENUE_CONTEXT, amount_of
-from resyncctl.simulator.replicas import LAG_MODES, Lags
+from resyncctl.simulator.replicas import Lags, lag_mode
 from resyncctl.simulator.seeding import Wish, market_of, order_document, side_of
 from resyncctl.simulator.world import World
 
@@ -261,14 +261,11 @@ class Control:
     def hold_all_prices(self, hold: bool = True) -> None:
         """Stop every price at its value at the start of the exchange, or let them move again."""
         self._world.settings.moving_prices = not hold
+        self._world.prices_held += 1
 
     def set_liquidity(self, market: str, symbol: str, quantity: str = "") -> None:
         """Cap what one match can fill; "" removes the cap."""
-        key = (market_of(market), symbol)
-        if quantity:
-            self._world.liquidity[key] = amount_of(quantity)
-        else:
-            self._world.liquidity.pop(key, None)
+        seeding.set_liquidity(self._world, (market_of(market), symbol), quantity)
 
     def funding(self, symbol: str, rate: str, account: str = "") -> None:
         """Pay funding on every leg of the symbol, of all accounts or of one."""
@@ -286,6 +283,7 @@ class Control:
             raise ValueError(f"status must be one of {', '.join(STATUSES)}")
         self._world.symbol(market_of(market), symbol)
         self._world.statuses[market_of(market)][symbol] = status
+        self._world.prices_held += 1
         self._world.changed()
 
     def set_clock_skew(self, milliseconds: int) -> None:
@@ -314,11 +312,7 @@ class Control:
 
     def set_lag(self, where: str, lag_ms: int, mode: str = "steady") -> None:
         """Let listings lag: steady, missing_new, showing_old or flapping; zero ends it."""
-        for known in LAG_MODES:
-            if known == mode:
-                self._lags.put(where, lag_ms, known)
-                return
-        raise ValueError(f"mode must be one of {', '.join(LAG_MODES)}")
+        self._lags.put(where, lag_ms, lag_mode(mode))
 
     def lapse_listen_key(self, account: str) -> str:
         """End the account's USD-M listen key and say so on its stream; return the key."""
@@ -395,13 +389,7 @@ class Control:
     def _force(
         self, owner: Account, symbol: str, prefix: str, fraction: str, price: str
     ) -> list[Document]:
-        at_price = amount_of(price) if price else self._world.mid("usdm", symbol)
         fills = seeding.force_close(
-            self._world,
-            owner,
-            symbol,
-            prefix=prefix,
-            fraction=amount_of(fraction),
-            price=at_price,
+            self._world, owner, symbol, prefix=prefix, fraction=amount_of(fraction), price=price
         )
         return [seeding.fill_document(fill) for fill in fills]

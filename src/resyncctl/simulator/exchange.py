@@ -120,8 +120,9 @@ class PracticeExchange:
                         act()
                 finally:
                     world.acting_ms = None
-                matching.sweep(world)
-                algo.sweep(world)
+                symbols = world.unswept()
+                matching.sweep(world, symbols)
+                algo.sweep(world, symbols)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Tell the listener about every later event; the returned function ends that."""

@@ -16,7 +16,7 @@ from typing import Any
 from resyncctl.simulator import fault_acts
 from resyncctl.simulator.attempt import Answer, Attempt
 from resyncctl.simulator.limits import banned, too_much
-from resyncctl.simulator.replicas import LAG_MODES, view_of
+from resyncctl.simulator.replicas import lag_mode, view_of
 from resyncctl.simulator.venue_errors import VenueError
 from resyncctl.simulator.wire import Delivery
 
@@ -197,9 +197,7 @@ def _other_account(attempt: Attempt, parameters: Parameters, data: Any) -> Any:
 def _stale(attempt: Attempt, parameters: Parameters, noted: fault_acts.Noted) -> None:
     if attempt.call is None or attempt.endpoint.kind != "read":
         return
-    mode = parameters.get("mode", "steady")
-    if mode not in LAG_MODES:
-        raise ValueError(f"unknown lag mode {mode!r}")
+    mode = lag_mode(str(parameters.get("mode", "steady")))
     lag_ms = int(parameters.get("lag_ms", 30_000))
     attempt.call.view = view_of(mode, lag_ms, attempt.world.now_ms(), asked=0)
     if attempt.reread(attempt.call.view, "") != attempt.reread(None, ""):

@@ -4,9 +4,10 @@ Promises: a taker trades at the mid, a resting order at its own price; a resting
 when the mid reaches it; a symbol's liquidity (when set) caps what one match can fill; stop prices
 are checked against the mid, both markets alike.
 
-Called by the placing of orders and by `sweep`, which runs whenever the venue looks at its clock.
+Called by the placing of orders; `sweep` is called by `exchange` when prices or orders have changed.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -74,9 +75,10 @@ def arrive(world: World, order: Order) -> list[Fill]:
     return fills
 
 
-def sweep(world: World) -> None:
-    """Trigger and fill whatever the present prices reach."""
-    for (market, symbol), resting in list(world.register.resting.items()):
+def sweep(world: World, symbols: Iterable[tuple[Market, str]]) -> None:
+    """Trigger and fill what the present prices of these symbols reach."""
+    for market, symbol in symbols:
+        resting = world.register.resting.get((market, symbol))
         if resting and world.status_of(market, symbol) == "TRADING":
             _sweep_symbol(world, market, symbol, list(resting.values()))
 

@@ -174,7 +174,10 @@ class Drawer:
 
 
 class Register:
-    """Finds orders by number, by client id, by account and by symbol."""
+    """Finds orders by number, by client id, by account and by symbol.
+
+    `unswept` names the symbols whose orders changed since prices were last compared with them.
+    """
 
     def __init__(self) -> None:
         self._orders: dict[tuple[Market, str, int], Order] = {}
@@ -185,7 +188,9 @@ class Register:
         self.lists: dict[int, OrderList] = {}
         self.algos: dict[int, AlgoOrder] = {}
         self.open_algos: dict[int, AlgoOrder] = {}
+        self.waiting: dict[str, dict[int, AlgoOrder]] = {}
         self.closed_algos_lately: deque[tuple[int, AlgoOrder]] = deque()
+        self.unswept: set[tuple[Market, str]] = set()
 
     def drawer(self, account: str, market: Market) -> Drawer:
         """Return the account's orders in that market."""
@@ -215,6 +220,7 @@ class Register:
         drawer.every.setdefault(terms.symbol, []).append(order)
         drawer.by_client_id.setdefault((terms.symbol, terms.client_order_id), []).append(order)
         self.resting.setdefault((terms.market, terms.symbol), {})[order.order_id] = order
+        self.unswept.add((terms.market, terms.symbol))
 
     def put(self, order: Order, state: OrderState) -> None:
         """Let the order have this state from now on, and file it as open or closed."""
@@ -255,7 +261,16 @@ class Register:
         """Let the conditional order have this state from now on."""
         algo.states.put(state.update_ms, state)
         self.algos[algo.algo_id] = algo
+        waiting = self.waiting.setdefault(algo.terms.symbol, {})
         if state.status == "NEW":
             self.open_algos[algo.algo_id] = algo
-        elif self.open_algos.pop(algo.algo_id, None) is not None:
+            waiting[algo.algo_id] = algo
+            self.unswept.add(("usdm", algo.terms.symbol))
+            return
+        waiting.pop(algo.algo_id, None)
+        if self.open_algos.pop(algo.algo_id, None) is not None:
             self.closed_algos_lately.append((state.update_ms, algo))
+        while self.closed_algos_lately and (
+            self.closed_algos_lately[0][0] < state.update_ms - HORIZON_MS
+        ):
+            self.closed_algos_lately.popleft()

@@ -65,6 +65,14 @@ class Lags:
             self.rows.pop(where, None)
 
 
+def lag_mode(text: str) -> LagMode:
+    """Return the mode of that name. Raise ValueError for another text."""
+    for mode in LAG_MODES:
+        if mode == text:
+            return mode
+    raise ValueError(f"mode must be one of {', '.join(LAG_MODES)}, not {text!r}")
+
+
 def view_of(mode: LagMode, lag_ms: int, now_ms: int, asked: int) -> View:
     """Return the view of a lag; `asked` counts the questions and decides which replica answers."""
     past_ms = now_ms - lag_ms

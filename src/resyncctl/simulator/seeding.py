@@ -166,10 +166,11 @@ def force_close(
     *,
     prefix: str,
     fraction: Decimal,
-    price: Decimal,
+    price: str,
 ) -> list[Fill]:
-    """Close (a part of) every leg of the symbol by the venue's own order."""
+    """Close (a part of) every leg of the symbol by the venue's own order; "" is the mark price."""
     row = world.symbol("usdm", symbol)
+    at_price = amount_of(price) if price else world.mid("usdm", symbol)
     fills = []
     for (name, side), versions in list(account.positions.items()):
         amount = versions.now.amount
@@ -183,13 +184,15 @@ def force_close(
             kind="LIMIT",
             quantity=quantity,
             client_order_id=f"{prefix}{world.next_number('force')}",
-            price=price,
+            price=at_price,
             time_in_force="IOC",
             position_side=side,
         )
         order = usdm_engine.open_order(world, account, terms)
         fills.append(
-            usdm_engine.settle(world, order, quantity, price, maker=False, execution="CALCULATED")
+            usdm_engine.settle(
+                world, order, quantity, at_price, maker=False, execution="CALCULATED"
+            )
         )
     return fills
 
@@ -224,7 +227,16 @@ def hold_price(world: World, symbol: str, price: Decimal | None, market: str) ->
     for name in markets:
         if world.catalogue.find(name, symbol) is not None:
             world.prices.hold(name, symbol, price, world.clock_now_ms())
+    world.prices_held += 1
     world.changed()
+
+
+def set_liquidity(world: World, key: tuple[Market, str], quantity: str) -> None:
+    """Cap what one match of a symbol can fill; "" removes the cap."""
+    world.liquidity.pop(key, None)
+    if quantity:
+        world.liquidity[key] = amount_of(quantity)
+    world.prices_held += 1
 
 
 def find_order(world: World, reference: Mapping[str, Any]) -> Order:

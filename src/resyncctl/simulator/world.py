@@ -8,7 +8,7 @@ Called by the engines, the dialects and `control`.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -20,7 +20,7 @@ from resyncctl.simulator.events import Event, Listener, Market
 from resyncctl.simulator.exchange_info import ExchangeInfo
 from resyncctl.simulator.ledger import Account, Ledger
 from resyncctl.simulator.orders import Order, OrderTerms, Register
-from resyncctl.simulator.prices import PricePath
+from resyncctl.simulator.prices import MID_EVERY_MS, PricePath
 from resyncctl.simulator.venue_errors import unknown_symbol
 
 LISTEN_KEY_LASTS_MS = 3_600_000
@@ -56,6 +56,8 @@ class World:
     liquidity: dict[tuple[Market, str], Decimal] = field(default_factory=dict)
     listeners: list[Listener] = field(default_factory=list)
     changes: int = 0
+    prices_held: int = 0
+    swept_at: tuple[int, int] = (-1, -1)
     counters: dict[str, int] = field(default_factory=dict)
     started_ms: int = 0
     acting_ms: int | None = None
@@ -86,6 +88,24 @@ class World:
         """Return the symbol's status now."""
         changed = self.statuses[market].get(name)
         return changed if changed is not None else self.symbol(market, name).status
+
+    def unswept(self) -> list[tuple[Market, str]]:
+        """Return the symbols whose orders must be compared with prices now, and note it.
+
+        All of them when prices may have moved; else only those whose orders have changed.
+        """
+        register = self.register
+        moment = (self.clock_now_ms() // MID_EVERY_MS, self.prices_held)
+        if moment == self.swept_at and not register.unswept:
+            return []
+        names: Iterable[tuple[Market, str]] = register.unswept
+        if moment != self.swept_at:
+            waiting: list[tuple[Market, str]] = [("usdm", name) for name in register.waiting]
+            names = dict.fromkeys([*register.resting, *waiting])
+        self.swept_at = moment
+        chosen = sorted(names)
+        register.unswept.clear()
+        return chosen
 
     def mid(self, market: Market, symbol: str) -> Decimal:
         """Return the price at which takers trade now."""
