@@ -36,7 +36,7 @@ from resyncctl.core.snapshot import EngineSnapshot, VenueSnapshot
 
 
 class EventKind(StrEnum):
-    """What happened. The last four are corrections of the engine's own books."""
+    """What happened; the last four put the engine's own books right."""
 
     ORDER_ACCEPTED = "OrderAccepted"
     ORDER_UPDATED = "OrderUpdated"
@@ -50,7 +50,8 @@ class EventKind(StrEnum):
     BALANCE_CHANGED = "BalanceChanged"
 
 
-_RANK = {kind: rank for rank, kind in enumerate(EventKind)}
+_BEFORE = {EventKind.ORDER_ACCEPTED: 0, EventKind.ORDER_FILLED: 1}
+"""At one moment an order is accepted, then filled, then anything else."""
 _STATES = frozenset({EventKind.POSITION_CHANGED, EventKind.BALANCE_CHANGED})
 _ORDER_KINDS = frozenset(
     {
@@ -173,7 +174,7 @@ def adopt(ours: Order | None, theirs: Order) -> Order:
 
 
 def _sort_key(event: Event) -> tuple[object, ...]:
-    return (event.kind in _STATES, event.at_ms, _RANK[event.kind], event.id)
+    return (event.kind in _STATES, event.at_ms, _BEFORE.get(event.kind, len(_BEFORE)), event.id)
 
 
 def _by_subject(findings: Iterable[Discrepancy]) -> dict[Subject, list[Discrepancy]]:
@@ -222,7 +223,9 @@ def _story(
         state = replace(goal, filled=max(goal.filled - executed, ZERO))
         if not state.filled and fills:
             state = replace(state, status=OrderStatus.ACCEPTED)
-        at_ms = goal.created_at_ms or goal.updated_at_ms or 0
+        told = goal.created_at_ms or goal.updated_at_ms
+        times = [fill.at_ms for fill, _found in fills] + ([told] if told else [])
+        at_ms = min(times, default=0)
         yield Event(
             kind=EventKind.ORDER_ACCEPTED,
             account=goal.account,

@@ -6,6 +6,7 @@ row of evidence can only add a finding here, never remove one that counts. Calle
 """
 
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
 from resyncctl.core.compare.align import Alignment, lookup_contradicts
@@ -15,6 +16,7 @@ from resyncctl.core.compare.words import REMEDIES, order_subject
 from resyncctl.core.discrepancy import EVIDENCE_KINDS, Discrepancy, Kind, Severity, Subject
 from resyncctl.core.snapshot import Known, ProductReading, Section, Window
 
+_PRODUCT = attrgetter("product")
 _CRITICAL = frozenset({Kind.CHECKPOINT_CORRUPT, Kind.CHECKPOINT_FOREIGN})
 
 
@@ -198,8 +200,8 @@ def _foreign_products(bench: Bench) -> Iterator[Discrepancy]:
     for order in bench.engine_orders or ():
         if not order.is_terminal:
             products.setdefault(order.product, set()).add("orders")
-    for fill in bench.engine_fills or ():
-        products.setdefault(fill.product, set()).add("fills")
+    for product in set(map(_PRODUCT, bench.engine_fills or ())):
+        products.setdefault(product, set()).add("fills")
     for position in bench.engine_positions or ():
         if position.quantity:
             products.setdefault(position.product, set()).add("positions")

@@ -11,7 +11,7 @@ Cost: one pass and one dictionary look-up for each row; content is compared only
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from operator import attrgetter
@@ -21,6 +21,7 @@ from resyncctl.core.model import Fill
 from resyncctl.core.money import ZERO
 from resyncctl.core.snapshot import Known, Window
 
+_PRODUCT = attrgetter("product")
 _KEY = attrgetter("product", "symbol", "trade_id", "venue_order_id")
 _CONTENT = attrgetter("side", "quantity", "price", "fee", "fee_asset")
 _TRADE = attrgetter("product", "symbol", "trade_id")
@@ -69,16 +70,14 @@ def compare_fills(bench: Bench) -> FillDifferences:
     result = FillDifferences()
     engine = bench.case.engine.fills
     result.engine_known = isinstance(engine, Known) and engine.complete
-    by_product: dict[str, list[Fill]] = defaultdict(list)
-    for row in bench.engine_fills or ():
-        by_product[row.product].append(row)
+    by_product = _by_product(bench.engine_fills or ())
     for product, reading in bench.case.readings.items():
         section = reading.fills
         result.venue_known[product] = isinstance(section, Known) and section.complete
         if bench.engine_fills is None or not isinstance(section, Known):
             continue
         engine_only, venue_only = _pair_up(
-            by_product.get(product, []), bench.venue_fills(product), result
+            by_product.get(product, ()), bench.venue_fills(product), result
         )
         engine_only, venue_only = _pair_leftovers(engine_only, venue_only, result)
         engine_only, venue_only = _settle_inferred(engine_only, venue_only)
@@ -94,6 +93,13 @@ def fills_by_order(fills: Iterable[Fill]) -> dict[tuple[str, str, str], list[Fil
         for identity in {fill.venue_order_id, fill.client_order_id} - {None}:
             groups[fill.product, fill.symbol, str(identity)].append(fill)
     return groups
+
+
+def _by_product(rows: Sequence[Fill]) -> Mapping[str, Sequence[Fill]]:
+    products = set(map(_PRODUCT, rows))
+    if len(products) == 1:
+        return {products.pop(): rows}
+    return {product: [row for row in rows if row.product == product] for product in products}
 
 
 def _pair_up(

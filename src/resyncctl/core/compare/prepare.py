@@ -189,7 +189,7 @@ def _unmapped(case: Case) -> tuple[dict[tuple[str, str, str], int], frozenset[In
             if "/" in instrument[1]:
                 mapped.add(instrument)
             else:
-                count = sum((row.product, row.symbol) == instrument for row in rows)
+                count = len({row for row in rows if (row.product, row.symbol) == instrument})
                 key = (side, *instrument)
                 counts[key] = counts.get(key, 0) + count
     if not counts:
