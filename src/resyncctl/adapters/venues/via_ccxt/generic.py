@@ -56,12 +56,16 @@ from resyncctl.ports.views import Clock, ClockReading, VenueProfile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenericOptions:
-    """What the generic profile needs to know. `scopes` empty means every scope of the plan."""
+    """What the generic profile needs to know. `scopes` empty means every scope of the plan.
+
+    `may_load_markets` False keeps the market table off the way to a cancel.
+    """
 
     account: str
     scopes: tuple[Scope, ...] = ()
     read_timeout_ms: int = 60_000
     cancel_timeout_ms: int = 10_000
+    may_load_markets: bool = True
 
 
 class GenericVenue:
@@ -91,6 +95,7 @@ class GenericVenue:
             clock=clock,
             instruments=InstrumentTable(exchange),
             timeout_ms=options.read_timeout_ms,
+            may_load=options.may_load_markets,
             remember=self._remember,
         )
         self._profile = VenueProfile(

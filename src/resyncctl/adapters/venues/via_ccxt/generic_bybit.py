@@ -9,7 +9,7 @@ documentation (order/open-order, order/execution, position, account/wallet-balan
 from collections.abc import Callable
 
 from resyncctl.adapters.venues.via_ccxt import generic_rows as read
-from resyncctl.adapters.venues.via_ccxt.envelopes import Row
+from resyncctl.adapters.venues.via_ccxt.envelopes import Malformed, Row, needs_keys
 from resyncctl.adapters.venues.via_ccxt.generic_plan import (
     DAY_MS,
     CancelOne,
@@ -121,7 +121,8 @@ def _fill(category: str) -> Callable[[Row], RawFill]:
             at_ms=read.at_ms(row, "execTime"),
             unit=_UNITS.get(category, Unit.CONTRACTS),
             fee=read.optional_number(row, "execFee"),
-            fee_asset=read.optional_text(row, "feeCurrency"),
+            fee_asset=read.optional_text(row, "feeCurrency")
+            or (None if category == "spot" else read.SETTLE_ASSET),
         )
 
     return parse
@@ -172,7 +173,7 @@ def _executions(category: str) -> Listing[RawFill]:
         row_id=("execId", "orderId"),
         paging=_PAGE,
         span=_WEEK,
-        keep=lambda row: row.get("execType") not in _NOT_TRADES,
+        keep=lambda row: read.text(row, "execType") not in _NOT_TRADES,
     )
     return Listing((query,), _fill(category))
 
@@ -231,9 +232,14 @@ def _whole(category: str) -> CancelSymbol:
     """Cancel every kind of order on one symbol; without a filter contracts include triggers."""
 
     def judge(body: object) -> Unacknowledged | None:
-        if str(value(body, "result.success")) == "1":
-            return None
-        return Unacknowledged("the answer does not say that the request was taken up")
+        if str(value(body, "result.success")) != "1":
+            return Unacknowledged("the answer does not say that the request was taken up")
+        try:
+            for row in at("result.list")(body):
+                needs_keys(row, ("orderId", "orderLinkId"))
+        except Malformed as fault:
+            return Unacknowledged(fault.reason)
+        return None
 
     return CancelSymbol(
         endpoint="privatePostV5OrderCancelAll",
@@ -244,7 +250,10 @@ def _whole(category: str) -> CancelSymbol:
 
 def _mode(body: object) -> str:
     """Read the position mode off the position index of the rows (ccxt has no call for it)."""
-    legs = {str(row.get("positionIdx")) for row in at("result.list")(body)}
+    rows = at("result.list")(body)
+    for row in rows:
+        needs_keys(row, ("positionIdx", "symbol", "side", "size"))
+    legs = {str(row["positionIdx"]) for row in rows}
     if legs <= {"0"} and legs:
         return "one_way"
     return "hedge" if legs and legs <= {"1", "2"} else ""

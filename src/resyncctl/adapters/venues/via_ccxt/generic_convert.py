@@ -5,7 +5,7 @@ inverse contracts are divided by a price, and where the size or the price is not
 fault, never a guess. Pure functions; called by `generic`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal, localcontext
 
@@ -96,8 +96,15 @@ def _filled_unit(raw: RawOrder) -> Unit:
     return raw.filled_unit or raw.unit
 
 
-def fill_of(raw: RawFill, instrument: Instrument, *, account: str, product: str) -> Fill:
-    """Return the core's fill."""
+def fill_of(
+    raw: RawFill,
+    instrument: Instrument,
+    *,
+    account: str,
+    product: str,
+    asset_code: Callable[[str], str] = str,
+) -> Fill:
+    """Return the core's fill. `asset_code` gives the common code of a venue's asset name."""
     named = {QUOTE_ASSET: instrument.quote, SETTLE_ASSET: instrument.settle or instrument.quote}
     asset = raw.fee_asset
     return Fill(
@@ -111,7 +118,7 @@ def fill_of(raw: RawFill, instrument: Instrument, *, account: str, product: str)
         quantity=in_base(raw.quantity, raw.unit, instrument, raw.price),
         price=raw.price,
         fee=raw.fee,
-        fee_asset=named.get(asset, asset) if asset is not None else None,
+        fee_asset=None if asset is None else named[asset] if asset in named else asset_code(asset),
         at_ms=raw.at_ms,
         leg=raw.leg,
     )

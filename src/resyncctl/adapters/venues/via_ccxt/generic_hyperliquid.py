@@ -158,7 +158,7 @@ def _balance(row: Row) -> RawBalance:
 
 
 def _is_spot(row: Row) -> bool:
-    coin = str(row.get("coin", ""))
+    coin = read.text(row, "coin")
     return "/" in coin or coin.startswith("@")
 
 

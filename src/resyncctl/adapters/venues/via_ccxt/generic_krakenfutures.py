@@ -116,18 +116,22 @@ def _wallets(body: object) -> tuple[Row, ...]:
     if not isinstance(accounts, dict) or not accounts:
         raise Malformed("'accounts' is not an object with wallets")
     rows: list[Row] = []
-    for wallet in accounts.values():
+    for name, wallet in accounts.items():
         kind = read.text(wallet, "type")
         if kind == "multiCollateralMarginAccount":
             for asset, holding in _mapping(wallet, "currencies").items():
-                rows.append({"asset": asset, "total": value_at(holding, "quantity")})
+                total = value_at(holding, "quantity")
+                rows.append({"wallet": name, "asset": asset, "total": total})
             continue
         balances = _mapping(wallet, "balances")
         if kind == "cashAccount":
-            rows.extend({"asset": asset, "total": total} for asset, total in balances.items())
+            rows.extend(
+                {"wallet": name, "asset": asset, "total": total}
+                for asset, total in balances.items()
+            )
         else:
             asset = read.text(wallet, "currency")
-            rows.append({"asset": asset, "total": value_at(balances, asset)})
+            rows.append({"wallet": name, "asset": asset, "total": value_at(balances, asset)})
     return tuple(rows)
 
 
@@ -209,7 +213,7 @@ PLAN = VenuePlan(
                     label="wallets",
                     endpoint="privateGetAccounts",
                     rows=_wallets,
-                    row_id=("asset",),
+                    row_id=("wallet", "asset"),
                 ),
             ),
             _balance,

@@ -4,9 +4,7 @@ Promise: nothing is requested by opening. A venue with a plan becomes a `Generic
 `UnplannedVenue` that can read and never cancels. Called by `open_venue`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from resyncctl.adapters.venues.via_ccxt.clock import VenueClock
 from resyncctl.adapters.venues.via_ccxt.connect import (
@@ -32,7 +30,10 @@ from resyncctl.ports.views import Clock
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenericConnection:
-    """What opening a generic venue needs. `scopes` empty means every scope of its plan."""
+    """What opening a generic venue needs. `scopes` empty means every scope of its plan.
+
+    `may_load_markets` False keeps the market table off the way to a cancel.
+    """
 
     venue: str
     account: str
@@ -44,8 +45,8 @@ class GenericConnection:
     testnet: bool = False
     session_factory: SessionFactory | None = None
     may_use_reserve: bool = False
+    may_load_markets: bool = True
     timeout_ms: int = 10_000
-    markets: Mapping[str, Any] = field(default_factory=dict)
 
 
 def open_generic(asked: GenericConnection) -> GenericVenue | UnplannedVenue:
@@ -72,10 +73,11 @@ def open_generic(asked: GenericConnection) -> GenericVenue | UnplannedVenue:
             adapt=without_hidden_writes,
         )
     )
-    if asked.markets:
-        connection.exchange.set_markets(list(asked.markets.values()))
     options = GenericOptions(
-        account=asked.account, scopes=asked.scopes, cancel_timeout_ms=asked.timeout_ms
+        account=asked.account,
+        scopes=asked.scopes,
+        cancel_timeout_ms=asked.timeout_ms,
+        may_load_markets=asked.may_load_markets,
     )
     plan = plan_for(venue)
     if plan is None:

@@ -164,7 +164,7 @@ _CRYPTOCOM_STATES = {
 
 
 def _is_derivative(row: Row) -> bool:
-    return "-" in str(row.get("instrument_name", ""))
+    return "-" in read.text(row, "instrument_name")
 
 
 def _is_spot(row: Row) -> bool:

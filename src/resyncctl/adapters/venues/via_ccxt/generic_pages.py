@@ -50,11 +50,25 @@ class Gathered:
     newest_first: bool = False
 
     def add(self, query: Query, rows: Sequence[Row]) -> int:
-        """Take the rows of a page in; return how many were new."""
+        """Take the rows of a page in; return how many were new.
+
+        Raises:
+            Malformed: Two different rows of one page carry the same id, so one would be lost.
+        """
         before = len(self.rows)
+        page: dict[tuple[str, ...], Row] = {}
         for row in rows:
-            self.rows[tuple(_identity(row, key) for key in query.row_id)] = row
+            identity = tuple(_identity(row, key) for key in query.row_id)
+            if page.setdefault(identity, row) != row:
+                raise Malformed("two different rows of one page carry the same id")
+        self.rows.update(page)
         return len(self.rows) - before
+
+    def take(self, part: "Gathered") -> None:
+        """Take in what another walk of the same listing brought."""
+        self.rows.update(part.rows)
+        self.capped = self.capped or part.capped
+        self.newest_first = self.newest_first or part.newest_first
 
 
 async def gather(ask: Ask, venue: str, query: Query, window: Window | None) -> Gathered:
@@ -65,10 +79,12 @@ async def gather(ask: Ask, venue: str, query: Query, window: Window | None) -> G
     """
     gathered = Gathered()
     for span in _spans(query.span, window):
+        part = Gathered()  # the borders of spans overlap, so each span is counted on its own
         try:
-            await _walk(ask, venue, query, span, gathered)
+            await _walk(ask, venue, query, span, part)
         except Malformed as fault:
             raise Malformed(f"{query.label}: {fault.reason}") from None
+        gathered.take(part)
     return gathered
 
 

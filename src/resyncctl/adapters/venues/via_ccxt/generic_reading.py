@@ -35,6 +35,7 @@ from resyncctl.adapters.venues.via_ccxt.generic_rows import (
     RawFill,
     RawOrder,
     RawPosition,
+    Unit,
 )
 from resyncctl.adapters.venues.via_ccxt.transport import watching
 from resyncctl.core.errors import InvariantBroken
@@ -66,6 +67,7 @@ class Reader:
     clock: Clock
     instruments: InstrumentTable
     timeout_ms: int = 60_000
+    may_load: bool = True
     table_fault: str | None = None
     remember: Callable[[str, Mapping[str, str]], None] | None = None
 
@@ -87,9 +89,11 @@ class Reader:
             for raw in harvest.raws:
                 self._belongs(raw, scope)
                 order = order_of(
-                    raw, self._find(raw, scope, harvest), account=self.account,
+                    self._countable(raw, harvest),
+                    self._find(raw, scope, harvest),
+                    account=self.account,
                     product=scope.product,
-                )  # fmt: skip
+                )
                 ended += order.is_terminal
                 if raw.note is not None:
                     harvest.notes.append(f"{raw.venue_order_id}: {raw.note}")
@@ -111,11 +115,14 @@ class Reader:
         def convert(harvest: Harvest) -> tuple[Fill, ...]:
             fills = tuple(
                 fill_of(
-                    raw, self._find(raw, Scope(product), harvest), account=self.account,
+                    raw,
+                    self._find(raw, Scope(product), harvest),
+                    account=self.account,
                     product=product,
+                    asset_code=self.instruments.asset,
                 )
                 for raw in harvest.raws
-            )  # fmt: skip
+            )
             oldest = min((fill.at_ms for fill in fills), default=None)
             if harvest.newest_first and (oldest is None or oldest > window.since_ms):
                 harvest.complete = False
@@ -147,6 +154,9 @@ class Reader:
     async def load_instruments(self) -> None:
         """Read the market table once; a failure is remembered and does not stop the reading."""
         if self.instruments.loaded or self.table_fault is not None:
+            return
+        if not self.may_load:
+            self.table_fault = "the market table is not read on the way to a cancel"
             return
         with watching() as heard:
             try:
@@ -219,6 +229,7 @@ class Reader:
         parse: Callable[[Row], Any],
         harvest: Harvest,
     ) -> None:
+        earlier = tuple(harvest.raws)
         for row in gathered.rows.values():
             if query.keep is not None and not query.keep(row):
                 continue
@@ -226,12 +237,23 @@ class Reader:
                 raw = parse(row)
             except Malformed as fault:
                 raise Malformed(f"{query.label}: {fault.reason}") from None
-            if raw is not None:
+            if raw is not None and raw not in earlier:  # two queries may show the same row
                 harvest.raws.append(raw)
         harvest.newest_first = harvest.newest_first or gathered.newest_first
         if gathered.capped:
             harvest.complete = False
             harvest.notes.append(f"{query.label}: the venue's reply was full; rows may be missing")
+
+    def _countable(self, raw: RawOrder, harvest: Harvest) -> RawOrder:
+        """Keep an order cancellable when nothing can convert its quantity.
+
+        On the way to a cancel there is no market table. The quantity then stays in the venue's own
+        unit and the note says so; a cancel needs the id and nothing else.
+        """
+        if self.may_load or self.instruments.loaded or raw.unit is Unit.BASE:
+            return raw
+        harvest.notes.append(f"quantities are in the venue's own unit ({raw.unit.value})")
+        return replace(raw, unit=Unit.BASE, filled_unit=Unit.BASE)
 
     def _find(self, raw: Any, scope: Scope, harvest: Harvest) -> Instrument:
         found = self.instruments.find(raw.venue_symbol, scope.product)
