@@ -21,6 +21,7 @@ from resyncctl.adapters.store.lock_files import (
     Holder,
     LockFile,
     holder_now,
+    is_alive,
     lock,
     read_lock,
 )
@@ -38,6 +39,8 @@ from resyncctl.ports.views import Clock
 
 TTL_MS = 30_000
 _POLL_MS = 50
+_LOOKS = 5
+_LOOK_S = 0.02
 
 
 @dataclass(slots=True)
@@ -153,8 +156,18 @@ class Leases:
             except HeldElsewhere as elsewhere:
                 waited_ms = self._clock.monotonic_ms() - began_ms
                 if waited_ms >= self._lock_timeout_ms:
-                    raise _locked(account, elsewhere.holder, now_ms + waited_ms) from None
+                    holder = self._name(account, elsewhere.holder)
+                    raise _locked(account, holder, now_ms + waited_ms) from None
                 self._pause(_POLL_MS / 1000)
+
+    def _name(self, account: str, holder: Holder | None) -> Holder | None:
+        """Name the holder; one that has only just got the lock needs a moment to sign."""
+        for _ in range(_LOOKS):
+            if holder is not None and is_alive(holder):
+                return holder
+            time.sleep(_LOOK_S)
+            holder = read_lock(lock_file(self._state_dir, account))
+        return None
 
     def _try_lock(self, account: str, now_ms: int) -> LockFile | None:
         path = lock_file(self._state_dir, account)
