@@ -32,8 +32,8 @@ from resyncctl.simulator.venue_errors import VenueError
 from resyncctl.simulator.wire import Reply, Request
 
 PREFIX = "/_control/"
-# `Control.call` is this very dispatch, for callers in the same process.
-_NOT_BY_NAME = frozenset({"call"})
+# `Control.call` is this very dispatch, for callers in the same process; the log is only questioned.
+_NOT_BY_NAME = {"call": frozenset({"call"}), "log": frozenset({"add", "amend"})}
 _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost"})
 # What a wrong argument may raise inside a control method; anything else is a defect of ours.
 _REFUSALS = (LookupError, ValueError, TypeError, ArithmeticError, VenueError)
@@ -80,12 +80,12 @@ class ControlHttp:
         if what == "streams":
             return _answer(200, {"result": jsonable(self._hub.describe())})
         if what == "methods":
-            methods = {key: _described(target) for key, target in self._objects.items()}
+            methods = {key: _described(self._methods(key)) for key in self._objects}
             return _answer(200, {"result": methods})
         return _answer(404, {"error": f"no such control request: GET {PREFIX}{what}"})
 
     async def _call(self, what: str, name: str, body: bytes) -> Reply:
-        method = public_methods(self._objects[what]).get(name)
+        method = self._methods(what).get(name)
         if method is None:
             return _answer(404, {"error": f"no such control method: {name}"})
         try:
@@ -108,13 +108,18 @@ class ControlHttp:
             return _answer(422, {"error": f"{type(error).__name__}: {error}"})
         return _answer(200, {"result": jsonable(result)})
 
+    def _methods(self, what: str) -> Mapping[str, Callable[..., Any]]:
+        hidden = _NOT_BY_NAME.get(what, frozenset())
+        methods = public_methods(self._objects[what])
+        return {name: method for name, method in methods.items() if name not in hidden}
+
 
 def public_methods(target: object) -> Mapping[str, Callable[..., Any]]:
     """Return the methods that the object's class defines under a public name."""
     return {
         name: getattr(target, name)
         for name, member in inspect.getmembers(type(target), inspect.isfunction)
-        if not name.startswith("_") and name not in _NOT_BY_NAME
+        if not name.startswith("_")
     }
 
 
@@ -143,13 +148,13 @@ def _key(key: object) -> str:
     return "/".join(str(part) for part in key) if isinstance(key, tuple) else str(key)
 
 
-def _described(target: object) -> dict[str, dict[str, str]]:
+def _described(methods: Mapping[str, Callable[..., Any]]) -> dict[str, dict[str, str]]:
     return {
         name: {
             "arguments": str(inspect.signature(method)),
             "meaning": (inspect.getdoc(method) or "").partition("\n")[0],
         }
-        for name, method in public_methods(target).items()
+        for name, method in methods.items()
     }
 
 

@@ -17,6 +17,9 @@ from resyncctl.simulator.exchange_info import Compressor
 from resyncctl.simulator.wire import Reply
 
 _COMPRESS_FROM = 860
+_OF_TRANSPORT = frozenset(
+    {"content-length", "content-encoding", "transfer-encoding", "connection", "date"}
+)
 _LINGER_NOTHING = struct.pack("ii", 1, 0)
 
 
@@ -45,10 +48,10 @@ async def deliver(
 
 
 def _whole(request: web.BaseRequest, reply: Reply, compressor: Compressor) -> web.Response:
-    headers = dict(reply.headers)
+    headers = _own_headers(reply)
     body = reply.body
     wants_gzip = "gzip" in request.headers.get("Accept-Encoding", "")
-    if wants_gzip and len(body) >= _COMPRESS_FROM and "Content-Encoding" not in headers:
+    if wants_gzip and len(body) >= _COMPRESS_FROM:
         body = compressor.gzip(body)
         headers["Content-Encoding"] = "gzip"
     return web.Response(status=reply.status, headers=headers, body=body)
@@ -56,13 +59,20 @@ def _whole(request: web.BaseRequest, reply: Reply, compressor: Compressor) -> we
 
 async def _truncate(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     """Promise the full length, send half of it, and close."""
-    response = web.StreamResponse(status=reply.status, headers=reply.headers)
+    response = web.StreamResponse(status=reply.status, headers=_own_headers(reply))
     response.content_length = max(len(reply.body), 2)
     await response.prepare(request)
     await response.write(reply.body[: len(reply.body) // 2])
     if request.transport is not None:
         request.transport.close()
     return response
+
+
+def _own_headers(reply: Reply) -> dict[str, str]:
+    """Return the headers without those that describe the transport: this module writes them."""
+    return {
+        name: value for name, value in reply.headers.items() if name.lower() not in _OF_TRANSPORT
+    }
 
 
 def _reset(request: web.BaseRequest) -> None:

@@ -102,6 +102,7 @@ async def serve(
         certificates = issue(options.state_dir)
         server_options = ServerOptions(certificates, token, options.port)
         async with PracticeServer(exchange, server_options) as server:
+            _prepare_exchange_info(exchange, server)
             ready = Ready(
                 schema=READY_SCHEMA,
                 address=server.address,
@@ -151,7 +152,8 @@ async def _first_of(stop: asyncio.Event, timekeeper: "asyncio.Task[None]") -> No
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
     """Hold the directory; the kernel lets go of it when the process dies, however it dies."""
-    with (directory / "lock").open("w", encoding="utf-8") as lock:
+    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -159,6 +161,13 @@ def _locked(directory: Path) -> Iterator[None]:
                 f"another practice exchange already runs on {directory}"
             ) from None
         yield
+
+
+def _prepare_exchange_info(exchange: PracticeExchange, server: PracticeServer) -> None:
+    """Render and compress the heavy documents now: the venue does not make its clients wait."""
+    documents, now_ms = exchange.world.documents, exchange.now_ms()
+    for market, statuses in exchange.world.statuses.items():
+        server.prepare(documents.document(market, {}, statuses=statuses, now_ms=now_ms))
 
 
 def _open_account(exchange: PracticeExchange, options: ServeOptions, name: str) -> ReadyAccount:

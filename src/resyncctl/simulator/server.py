@@ -84,6 +84,10 @@ class PracticeServer:
             raise RuntimeError("the practice server was not started")
         return self._timekeeper
 
+    def prepare(self, body: bytes) -> None:
+        """Compress a large answer before the first client asks for it."""
+        self._compressor.gzip(body)
+
     async def __aenter__(self) -> Self:
         """Start listening. Raise `OSError` when the port is taken."""
         # A cancelled handler is how an answer that never comes ends with its client.

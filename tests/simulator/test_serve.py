@@ -1,0 +1,190 @@
+"""The practice exchange as a process: ready document, private files, clean and unclean ends."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ccxt.async_support.binance import binance
+
+from resyncctl.simulator import transparent
+from resyncctl.simulator.__main__ import main
+from resyncctl.simulator.control_client import ControlRefused, PracticeControl
+from resyncctl.simulator.serve import Ready, ServeOptions, StateDirectoryInUse, serve
+
+SRC = str(Path(__file__).parents[2] / "src")
+
+
+@contextmanager
+def process(state: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a server process without inherited settings; it never outlives the test."""
+    command = [sys.executable, "-W", "error", "-m", "resyncctl.simulator", "--state-dir"]
+    started = subprocess.Popen(
+        [*command, str(state), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": SRC},
+    )
+    try:
+        yield started
+    finally:
+        if started.poll() is None:
+            started.kill()
+        started.communicate()
+
+
+def ready_line(started: subprocess.Popen[str]) -> dict[str, Any]:
+    assert started.stdout is not None
+    document: dict[str, Any] = json.loads(started.stdout.readline())
+    return document
+
+
+def content(path: str) -> str:
+    return Path(path).read_text()
+
+
+def ended(started: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = started.communicate(timeout=20)
+    return started.returncode, out, err
+
+
+@pytest.mark.process
+def test_a_process_serves_tells_where_and_ends_cleanly(tmp_path: Path) -> None:
+    state, elsewhere = tmp_path / "state", tmp_path / "ready.json"
+    with process(state, "--ready-file", str(elsewhere), "--account", "alpha") as started:
+        ready = ready_line(started)
+        assert json.loads(elsewhere.read_text()) == ready
+        assert json.loads((state / "ready.json").read_text()) == ready
+        assert ready["schema"] == "resyncctl.practice-ready/1"
+        assert ready["pid"] == started.pid
+        control = PracticeControl.from_ready_file(elsewhere)
+        assert control.health()["status"] == "ok"
+        balances = control.call("truth", account="alpha")["balances"]
+        assert balances["usdm"]["USDT"]["total"] == "100000"
+        for path in state.iterdir():
+            assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
+        started.send_signal(signal.SIGTERM)
+        assert ended(started) == (0, "", "")
+    assert not elsewhere.exists()
+    assert not (state / "ready.json").exists()
+    secrets = [path.read_text() for path in state.glob("*.secret")] + [control.token]
+    assert not any(secret in json.dumps(ready) for secret in secrets)
+
+
+@pytest.mark.process
+def test_an_interrupt_ends_it_cleanly_too(tmp_path: Path) -> None:
+    with process(tmp_path) as started:
+        ready_line(started)
+        started.send_signal(signal.SIGINT)
+        assert ended(started) == (0, "", "")
+
+
+@pytest.mark.process
+def test_a_killed_server_can_be_started_again_with_the_same_keys(tmp_path: Path) -> None:
+    with process(tmp_path, "--seed", "5") as started:
+        ready = ready_line(started)
+        key = Path(ready["accounts"][0]["api_key_file"]).read_text()
+        old_token = Path(ready["control_token_file"]).read_text()
+        started.kill()
+        ended(started)
+    assert (tmp_path / "ready.json").exists()
+    with process(tmp_path, "--seed", "5") as started:
+        again = ready_line(started)
+        assert Path(again["accounts"][0]["api_key_file"]).read_text() == key
+        stranger = PracticeControl(again["control_address"], Path(again["ca_file"]), old_token)
+        with pytest.raises(ControlRefused, match="401"):
+            stranger.health()
+
+
+@pytest.mark.process
+def test_two_servers_never_share_a_state_directory_or_a_port(tmp_path: Path) -> None:
+    with process(tmp_path / "one") as started:
+        ready = ready_line(started)
+        with process(tmp_path / "one") as second:
+            code, out, err = ended(second)
+        assert (code, out) == (1, "")
+        assert "already runs on" in err
+        assert "Traceback" not in err
+        port = ready["address"].rpartition(":")[2]
+        with process(tmp_path / "two", "--port", port) as third:
+            code, out, err = ended(third)
+        assert (code, out) == (1, "")
+        assert "Traceback" not in err
+        assert PracticeControl.from_ready_file(tmp_path / "one/ready.json").health()
+
+
+@pytest.mark.process
+async def test_an_unmodified_client_trades_with_the_served_account(tmp_path: Path) -> None:
+    with process(tmp_path, "--symbols", "200") as started:
+        ready = await asyncio.to_thread(ready_line, started)
+        account = ready["accounts"][0]
+        async with transparent.session(ready["address"], ready["ca_file"]) as session:
+            client = binance(
+                {
+                    "session": session,
+                    "apiKey": content(account["api_key_file"]),
+                    "secret": content(account["api_secret_file"]),
+                    "options": {"fetchMarkets": {"types": ["spot", "linear"]}},
+                }
+            )
+            await client.load_markets()
+            assert len([row for row in client.markets.values() if row["spot"]]) == 200
+            order = await client.create_order("BTC/USDT", "limit", "buy", 0.01, 50000)
+            [listed] = await client.fetch_open_orders("BTC/USDT")
+            assert listed["id"] == order["id"]
+            await client.close()
+        control = PracticeControl.from_ready_file(tmp_path / "ready.json")
+        [row] = await asyncio.to_thread(control.ask_log, "mutations", account="demo")
+        assert (row["endpoint"], row["executed"], row["placed"]) == ("spot.place", True, 1)
+        assert "signature" not in row["parameters"]
+
+
+async def test_serving_ends_when_told_and_leaves_no_ready_file(tmp_path: Path) -> None:
+    stop = asyncio.Event()
+    seen: list[Ready] = []
+
+    def on_ready(ready: Ready) -> None:
+        seen.append(ready)
+        assert (tmp_path / "ready.json").exists()
+        stop.set()
+
+    await serve(ServeOptions(tmp_path), stop, on_ready)
+    assert seen[0].pid == os.getpid()
+    assert not (tmp_path / "ready.json").exists()
+    address, port = seen[0].address.split(":")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address, int(port)), timeout=1).close()
+
+
+async def test_a_second_server_in_the_same_directory_is_refused(tmp_path: Path) -> None:
+    stop = asyncio.Event()
+    refused = []
+
+    def on_ready(_: Ready) -> None:
+        refused.append(asyncio.ensure_future(serve(ServeOptions(tmp_path), stop, on_ready)))
+
+    first = asyncio.ensure_future(serve(ServeOptions(tmp_path), stop, on_ready))
+    while not refused:  # noqa: ASYNC110  # the callback is the event
+        await asyncio.sleep(0.01)
+    with pytest.raises(StateDirectoryInUse, match=str(tmp_path)):
+        await refused[0]
+    stop.set()
+    await first
+
+
+@pytest.mark.parametrize("name", ["", "../evil", "a b", "_"])
+def test_an_account_name_is_no_path(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert main(["--state-dir", str(tmp_path / "state"), "--account", name]) == 1
+    assert "an account name is made of" in capsys.readouterr().err
