@@ -128,17 +128,20 @@ def _read_decimal(value: object) -> Decimal:
         raise BadValue(str(error)) from None
 
 
-def _word(enum: type[E]) -> Codec:
-    def read(value: object) -> E:
-        try:
-            return enum(read_text(value))
-        except ValueError as error:
-            if isinstance(error, BadValue):
-                raise
-            words = ", ".join(enum)
-            raise BadValue(f"expected one of {words}, found {shown(value)}") from None
+def read_word(enum: type[E]) -> Callable[[object], E]:
+    """Return a reader of the words of an enumeration."""
 
-    return Codec(lambda value: value.value, read)
+    def read(value: object) -> E:
+        text = read_text(value)
+        if text not in set(enum):
+            raise BadValue(f"expected one of {', '.join(enum)}, found {shown(text)}")
+        return enum(text)
+
+    return read
+
+
+def _word(enum: type[E]) -> Codec:
+    return Codec(lambda value: value.value, read_word(enum))
 
 
 def _optional(codec: Codec) -> Codec:

@@ -16,6 +16,7 @@ from resyncctl.core.rows_json import (
     read_object,
     read_text,
     read_time,
+    read_word,
     refuse_unknown_keys,
     row_from_json,
     shown,
@@ -216,10 +217,10 @@ def _claim(value: object) -> Claim:
 
 def _scope(value: object) -> Scope:
     content = _only(value, "product", "order_class")
-    word = _get(content, "order_class", read_text)
-    if word not in set(OrderClass):
-        raise BadValue(f"expected one of {', '.join(OrderClass)}, found {shown(word)}")
-    return Scope(_get(content, "product", read_text), OrderClass(word))
+    return Scope(
+        _get(content, "product", read_text),
+        _get(content, "order_class", read_word(OrderClass)),
+    )
 
 
 def _reading(value: object) -> ProductReading:

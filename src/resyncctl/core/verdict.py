@@ -29,8 +29,12 @@ def judge(findings: Iterable[Discrepancy]) -> Verdict:
 
 
 def blocks_resume(findings: Iterable[Discrepancy]) -> bool:
-    """Whether trading must not resume: something blocks it, or something is not known."""
-    return any(finding.blocks_resume or finding.kind in UNKNOWN_KINDS for finding in findings)
+    """Whether a difference between the two sides forbids trading.
+
+    This is about what was seen. What could not be seen forbids a resume through the verdict: only
+    `clean` opens a gate, and a command tells the two apart by its exit code.
+    """
+    return any(finding.blocks_resume and finding.kind not in UNKNOWN_KINDS for finding in findings)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

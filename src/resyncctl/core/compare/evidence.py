@@ -16,6 +16,9 @@ from resyncctl.core.compare.words import REMEDIES, order_subject
 from resyncctl.core.discrepancy import EVIDENCE_KINDS, Discrepancy, Kind, Severity, Subject
 from resyncctl.core.snapshot import Known, ProductReading, Section, Window
 
+READING_TIME_MAX_MS = 60_000
+"""How long before the end of its own reading the window of a trade history may end."""
+
 _PRODUCT = attrgetter("product")
 _CRITICAL = frozenset({Kind.CHECKPOINT_CORRUPT, Kind.CHECKPOINT_FOREIGN})
 
@@ -137,14 +140,18 @@ def _has_positions(reading: ProductReading) -> bool:
 
 
 def _fill_window(section: Known[Any], case: Case, product: str) -> Iterator[Discrepancy]:
-    """The trade history must reach back as far as was asked and up to when it was read."""
+    """The trade history must reach back as far as was asked and up to when it was read.
+
+    The window is chosen before the reading begins. What happens during the reading shows in the
+    double collect, so a reading may take `READING_TIME_MAX_MS`.
+    """
     name = f"fills of {product}"
     if section.window is None:
         detail = f"The {name} do not say which time they cover."
         yield _evidence(case, Kind.WINDOW_NOT_COVERED, detail, product=product, place=name)
         return
     yield from _since(case, section.window, name, product)
-    if section.window.until_ms < section.as_of_ms - case.policy.guard_window_ms:
+    if section.window.until_ms < section.as_of_ms - READING_TIME_MAX_MS:
         detail = f"The {name} end before the time at which they were read."
         yield _evidence(case, Kind.WINDOW_NOT_COVERED, detail, product=product, place=name)
 

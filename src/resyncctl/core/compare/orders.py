@@ -69,7 +69,10 @@ def _judge_pair(pair: Pair, case: Case) -> Iterator[Discrepancy]:
 
 
 def _judge_open_status(pair: Pair, case: Case) -> Iterator[Discrepancy]:
-    """Judge an order that rests at the exchange and has another status in the engine."""
+    """Judge an order that rests at the exchange and has another status in the engine.
+
+    Whether a stop has triggered is worth telling, and many engines cannot keep it: it is `info`.
+    """
     engine, venue = pair.engine, pair.venue
     if {engine.status, venue.status} <= _RESTING:
         return
@@ -90,7 +93,7 @@ def _judge_open_status(pair: Pair, case: Case) -> Iterator[Discrepancy]:
             detail="The engine waits for a change or a cancel; the order still rests as it was.",
         )
     else:
-        yield _status_mismatch(pair, Severity.MINOR)
+        yield _status_mismatch(pair, Severity.INFO)
 
 
 def _status_mismatch(pair: Pair, severity: Severity) -> Discrepancy:

@@ -119,7 +119,11 @@ def _facts_by_leg(
     for conflict in differences.conflicts:
         note(conflict.venue, signed(conflict.venue) - signed(conflict.engine), "conflict")
     for repeated in differences.repeated:
-        note(repeated.engine, -signed(repeated.engine) * (repeated.times - 1), "duplicate")
+        note(
+            repeated.venue or repeated.engine,
+            -signed(repeated.engine) * (repeated.times - 1),
+            "duplicate",
+        )
     return facts
 
 
