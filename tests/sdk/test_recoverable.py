@@ -399,3 +399,48 @@ def test_the_rows_of_a_state_that_was_loaded_keep_what_they_do_not_know() -> Non
     )
     assert state.content()["orders"] == [{"client_id": "a", "extra": unknown, "state": "open"}]
     assert state.content()["balances"] == []
+
+
+def test_a_triggered_stop_goes_on_as_a_regular_order(world: World) -> None:
+    stop = NewOrder(
+        client_id="stop-1",
+        symbol="BTC/USDT:USDT",
+        side="sell",
+        type="stop_market",
+        amount=Decimal(1),
+        stop_price=Decimal(90),
+        role="stop",
+        reduce_only=True,
+        order_class="algo",
+    )
+    with world.start() as state:
+        state.before_submit(stop)
+        state.acknowledged("stop-1", exchange_id="2000001")
+        assert world.order_on_disk("stop-1")["order_class"] == "algo"
+        state.triggered("stop-1", exchange_id="88")
+        row = world.order_on_disk("stop-1")
+        assert (row["exchange_id"], row["order_class"], row["state"]) == ("88", "regular", "open")
+
+
+def test_a_balance_of_which_only_the_total_is_known_says_only_that(world: World) -> None:
+    with world.start() as state:
+        state.set_balances("spot", {}, as_of_ms=NOW_MS)
+        state.set_balances("linear", {"USDT": Decimal("7.50")}, as_of_ms=NOW_MS)
+        (row,) = world.on_disk().rows("balances") or []
+        assert row["total"] == "7.5"
+        assert "free" not in row
+        assert "used" not in row
+
+
+def test_a_fill_finds_its_order_by_id_and_symbol_for_ids_count_per_symbol(world: World) -> None:
+    with world.start() as state:
+        for client_id, symbol in (("bot-1", "BTC/USDT"), ("bot-2", "BTC/USDT:USDT")):
+            state.before_submit(buy(client_id, symbol))
+            state.acknowledged(client_id, exchange_id="1001")
+        state.filled(fill("t1", symbol="BTC/USDT:USDT"), exchange_id="1001")
+        state.filled(fill("t1", symbol="ETH/USDT"), exchange_id="1001")
+        state.filled(fill("t2", symbol="BTC/USDT", side="sell"), exchange_id="1001")
+        assert world.order_on_disk("bot-1")["filled"] == "0"
+        assert world.order_on_disk("bot-2")["filled"] == "0.5"
+        owners = [row.get("order_client_id") for row in world.on_disk().rows("fills") or []]
+        assert owners == ["bot-2", None, None]

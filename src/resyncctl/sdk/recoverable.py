@@ -201,10 +201,7 @@ class Recoverable:
         An execution whose order the engine does not know is kept without an order.
         """
         with self._lock:
-            try:
-                row = self._state.find(client_id, exchange_id)
-            except RecoveryError:
-                row = None
+            row = self._state.order_of(fill, client_id, exchange_id)
             booked = self._state.fill(row, fill)
             if booked and row is None:
                 last = next(reversed(self._state.fills.values()))
@@ -212,6 +209,10 @@ class Recoverable:
             if booked:
                 self._changed()
             return booked
+
+    def triggered(self, client_id: str, *, exchange_id: str, at_ms: int | None = None) -> None:
+        """A conditional order has become a regular order with an exchange id of its own."""
+        self._move(client_id, "open", at_ms, exchange_id=exchange_id, order_class="regular")
 
     def cancel_requested(self, client_id: str) -> None:
         """A cancel is about to be sent."""

@@ -25,8 +25,8 @@ FILLS_KEPT_MS = 25 * 3600 * 1000
 ENDED_ORDERS_KEPT = 200
 IN_THE_AIR = frozenset({"pending_new", "pending_cancel", "lost", "unknown"})
 
-AssetAmounts = Mapping[str, tuple[Decimal, Decimal]]
-"""Free and used amount by asset."""
+AssetAmounts = Mapping[str, tuple[Decimal, Decimal] | Decimal]
+"""Free and used amount by asset, or the total alone where only that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,18 +93,31 @@ class EngineState:
     as_of_ms: int = 0
     cursor: JsonObject = field(default_factory=dict)
 
-    def find(self, client_id: str | None = None, exchange_id: str | None = None) -> JsonObject:
-        """Return the order with that id.
+    def find(self, client_id: str) -> JsonObject:
+        """Return the order with that client id.
 
         Raises:
             RecoveryError: The engine has no such order.
         """
-        if client_id is not None and client_id in self.orders:
+        try:
             return self.orders[client_id]
+        except KeyError:
+            raise RecoveryError(f"no order has the client id {client_id!r}") from None
+
+    def order_of(
+        self, fill: Execution, client_id: str | None, exchange_id: str | None
+    ) -> JsonObject | None:
+        """Return the order that an execution belongs to, None where the engine has no such order.
+
+        Exchange ids count per symbol on several venues, so the symbol and the side must fit too.
+        """
+        if client_id is not None:
+            return self.orders.get(client_id)
         for row in self.orders.values():
-            if exchange_id is not None and row.get("exchange_id") == exchange_id:
+            same = exchange_id is not None and row.get("exchange_id") == exchange_id
+            if same and row["symbol"] == fill.symbol and row["side"] == fill.side:
                 return row
-        raise RecoveryError(f"no order has client id {client_id!r} or exchange id {exchange_id!r}")
+        return None
 
     def add(self, order: NewOrder, now_ms: int) -> None:
         """Add an order that is about to be sent.
@@ -149,14 +162,12 @@ class EngineState:
         self.balances[product] = [
             {
                 "asset": asset,
-                "free": decimal_text(free),
-                "used": decimal_text(used),
-                "total": decimal_text(free + used),
+                **_amounts(amount),
                 "as_of_ms": as_of_ms,
                 "source": "exchange",
                 "product": product,
             }
-            for asset, (free, used) in sorted(amounts.items())
+            for asset, amount in sorted(amounts.items())
         ]
 
     def set_positions(self, product: str, rows: Iterable[Mapping[str, JsonValue]]) -> None:
@@ -311,6 +322,17 @@ def _fill_row(order: JsonObject | None, fill: Execution) -> JsonObject:
     row["leg"] = fill.leg
     row["liquidity"] = fill.liquidity
     return {key: value for key, value in row.items() if value is not None}
+
+
+def _amounts(amount: tuple[Decimal, Decimal] | Decimal) -> JsonObject:
+    if isinstance(amount, tuple):
+        free, used = amount
+        return {
+            "free": decimal_text(free),
+            "used": decimal_text(used),
+            "total": decimal_text(free + used),
+        }
+    return {"total": decimal_text(amount)}
 
 
 def _computed(
