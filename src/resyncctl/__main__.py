@@ -14,7 +14,7 @@ def main() -> None:
         from resyncctl.cli.help_text import overview
 
         sys.stdout.write(overview())
-    elif words in (["help", "exit-codes"],):
+    elif words == ["help", "exit-codes"]:
         from resyncctl.cli.help_text import exit_codes
 
         sys.stdout.write(exit_codes())

@@ -2,8 +2,8 @@
 
 Promises: the only broad `except` and the only event loop of the program are here. Whatever happens,
 the operator gets one clear message or one JSON document and a documented exit code; an exception
-that nobody expected ends with 1, is written down with its traceback in the log, and is never shown
-as a traceback. Called by `resyncctl.__main__` and by tests.
+that nobody expected ends with 1, its traceback is written into a file and never shown. Called by
+`resyncctl.__main__` and by tests.
 """
 
 import asyncio
@@ -76,8 +76,8 @@ def _perform(job: Job, invocation: "Invocation") -> int:
         outcome = _failed(invocation, ExitCode.INT, None)
     except asyncio.CancelledError:
         outcome = _failed(invocation, _signal_code(invocation), None)
-    except Exception as error:  # the last net: nothing may end as a traceback
-        log.critical("unexpected failure", exc_info=error)
+    except Exception as error:  # noqa: BLE001  # the last net: nothing may end as a traceback
+        log.critical("unexpected failure: %s", type(error).__name__)
         outcome = _failed(invocation, ExitCode.INTERNAL, error)
     invocation.progress.finish()
     invocation.finish(outcome)
@@ -143,6 +143,7 @@ def _invocation(job: Job, stdout: TextIO, stderr: TextIO) -> "Invocation":
 def _failed(invocation: "Invocation", code: ExitCode, error: BaseException | None) -> "Outcome":
     from dataclasses import replace
 
+    from resyncctl.cli import crash
     from resyncctl.core.outcome import OutcomeError
 
     if isinstance(error, ResyncError):
@@ -157,7 +158,7 @@ def _failed(invocation: "Invocation", code: ExitCode, error: BaseException | Non
             kind="internal",
             message=f"a fault in resyncctl itself ({type(error).__name__}); "
             "treat the account as UNSAFE",
-            hint="the log on standard error has the details; please report it",
+            hint=f"the details are in {crash.write_down(invocation, error)}; please report it",
         )
     return replace(invocation.outcome(exit_code=code), error=told)
 

@@ -28,18 +28,18 @@ def verify(
 
     async def run(invocation: "Invocation") -> "Outcome":
         from resyncctl.adapters.store.audit import anchors_of, parse_anchor, verify_chains
-        from resyncctl.cli import wiring
+        from resyncctl.cli import memory
         from resyncctl.core.exit_codes import ExitCode
         from resyncctl.core.snapshot import Unknown
 
         kept = [parse_anchor(text) for text in anchor or []]
-        rows = wiring.store(invocation).runs(limit=10_000)
+        rows = memory.store(invocation).runs(limit=10_000)
         notes = []
         if isinstance(rows, Unknown):
             notes.append(f"the store's own heads could not be compared: {rows.reason}")
         else:
             kept += anchors_of(rows)
-        report = verify_chains(wiring.journal_roots(invocation), kept)
+        report = verify_chains(memory.journal_roots(invocation), kept)
         chains = [
             {
                 "name": chain.run_id,

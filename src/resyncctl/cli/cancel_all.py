@@ -1,6 +1,7 @@
 """`resyncctl cancel-all`: parse, hand out the powers, run every account side by side."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -9,10 +10,11 @@ import typer
 
 from resyncctl.cli.arguments import Accounts, Reason, Symbols, duration_ms
 from resyncctl.cli.job import Job
-from resyncctl.core.errors import UsageError
+from resyncctl.core.errors import ResyncError, UsageError
 
 if TYPE_CHECKING:
     from resyncctl.cli.invocation import Invocation
+    from resyncctl.cli.wiring import Gate
     from resyncctl.core.outcome import AccountOutcome, Outcome
     from resyncctl.ports.prompts import Prompter
     from resyncctl.ports.views import Journal
@@ -82,7 +84,7 @@ def command(
     """
 
     async def run(invocation: "Invocation") -> "Outcome":
-        from resyncctl.cli import wiring
+        from resyncctl.cli import memory
         from resyncctl.cli.each import side_by_side
 
         specs = invocation.accounts(accounts or [])
@@ -101,11 +103,13 @@ def command(
             expect_plan=expect_plan,
             deadline_ms=duration_ms(deadline, "--deadline") or 0,
         )
-        journal = wiring.journal(invocation, [spec.name for spec in specs], break_glass=True)
+        journal = memory.journal(invocation, [spec.name for spec in specs], break_glass=True)
         prompter = OneAtATime(invocation.prompter)
         return invocation.outcome(
             await side_by_side(
-                specs, [_account(invocation, spec, asked, journal, prompter) for spec in specs]
+                invocation,
+                specs,
+                [_account(invocation, spec, asked, journal, prompter) for spec in specs],
             )
         )
 
@@ -126,15 +130,22 @@ async def _account(
     journal: "Journal",
     prompter: "Prompter",
 ) -> "AccountOutcome":
-    from resyncctl.cli import wiring
+    from resyncctl.cli import memory, wiring
     from resyncctl.procedures.cancel_all import cancel_all
 
-    async with wiring.open_venue(invocation, spec) as venue:
+    gate = wiring.gate_files(invocation, spec)
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            venue = await stack.enter_async_context(wiring.open_venue(invocation, spec))
+        except ResyncError:
+            # Closing the gate needs no key and no exchange, so it never waits for them.
+            _close_gate(invocation, spec, asked, gate, journal)
+            raise
         outcome = await cancel_all(
             _request(invocation, spec, asked, venue.view.profile.scopes),
             venue=venue.view,
             cancel=venue.cancel,
-            gate=wiring.gate_files(invocation, spec),
+            gate=gate,
             leases=wiring.leases(invocation),
             journal=journal,
             clock=invocation.clock,
@@ -144,14 +155,38 @@ async def _account(
             interrupted=invocation.interruption.asked,
         )
     if outcome.status == "proved_empty":
-        wiring.resolve_earlier_runs(invocation, spec.name, journal.run_id)
+        memory.resolve_earlier_runs(invocation, spec.name, journal.run_id)
     return outcome
+
+
+def _close_gate(
+    invocation: "Invocation",
+    spec: "AccountSpec",
+    asked: _Asked,
+    gate: "Gate",
+    journal: "Journal",
+) -> None:
+    from resyncctl.procedures import gate as gate_procedure
+
+    if asked.dry_run or asked.stale:
+        return
+    try:
+        gate_procedure.close(
+            spec.name,
+            reason=asked.reason,
+            by=invocation.operator,
+            gate=gate,
+            journal=journal,
+            clock=invocation.clock,
+        )
+    except ResyncError as error:
+        invocation.warn(f"the gate of {spec.name} could not be closed: {error.message}")
 
 
 def _request(
     invocation: "Invocation", spec: "AccountSpec", asked: _Asked, scopes: Sequence[object]
 ) -> "CancelAllRequest":
-    from resyncctl.cli import wiring
+    from resyncctl.cli import memory, wiring
     from resyncctl.core.plan import Selection
     from resyncctl.procedures.cancel_all import CancelAllRequest
 
@@ -173,7 +208,7 @@ def _request(
         assume_yes=asked.yes,
         expected_digest=asked.expect_plan,
         known_symbols=wiring.known_symbols(invocation, spec),
-        earlier=wiring.earlier_orders(invocation, spec.name),
+        earlier=memory.earlier_orders(invocation, spec.name),
         closes_gate=not asked.stale,
         deadline_ms=asked.deadline_ms,
     )

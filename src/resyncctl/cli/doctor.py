@@ -31,7 +31,7 @@ def command(
         specs = invocation.accounts(accounts or [])
         own = probes.installation(invocation)
         works = [probes.account(invocation, spec, offline=offline) for spec in specs]
-        outcomes = await side_by_side(specs, works)
+        outcomes = await side_by_side(invocation, specs, works)
         whole = invocation.outcome(outcomes)
         code = probes.worse_of(whole.exit_code, probes.code_of(own))
         return invocation.outcome(

@@ -14,6 +14,7 @@ from resyncctl.core.exit_codes import ExitCode
 from resyncctl.core.outcome import AccountOutcome, OutcomeError
 
 if TYPE_CHECKING:
+    from resyncctl.cli.invocation import Invocation
     from resyncctl.settings.specs import AccountSpec
 
 
@@ -33,7 +34,9 @@ async def attempt(spec: "AccountSpec", work: Awaitable[AccountOutcome]) -> Accou
 
 
 async def side_by_side(
-    specs: "Sequence[AccountSpec]", works: Sequence[Awaitable[AccountOutcome]]
+    invocation: "Invocation",
+    specs: "Sequence[AccountSpec]",
+    works: Sequence[Awaitable[AccountOutcome]],
 ) -> list[AccountOutcome]:
     """Run every account at the same time and wait for all of them.
 
@@ -49,22 +52,21 @@ async def side_by_side(
         elif len(specs) == 1 or not isinstance(result, Exception):
             raise result
         else:
-            outcomes.append(_crashed(spec.name, result))
+            outcomes.append(_crashed(invocation, spec, result))
     return outcomes
 
 
-def _crashed(account: str, error: Exception) -> AccountOutcome:
-    import logging
+def _crashed(invocation: "Invocation", spec: "AccountSpec", error: Exception) -> AccountOutcome:
+    from resyncctl.cli import crash
 
-    logging.getLogger("resyncctl").critical("unexpected failure", exc_info=error)
     return AccountOutcome(
-        account=account,
+        account=spec.name,
         status="failed",
         exit_code=ExitCode.INTERNAL,
         error=OutcomeError(
             kind="internal",
             message=f"a fault in resyncctl itself ({type(error).__name__}); "
             "treat the account as UNSAFE",
-            hint="the log on standard error has the details; please report it",
+            hint=f"the details are in {crash.write_down(invocation, error)}; please report it",
         ),
     )

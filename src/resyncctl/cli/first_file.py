@@ -188,7 +188,7 @@ def demo_answers(invocation: "Invocation", ready_file: Path | None) -> "Answers"
             name=str(account["name"]),
             venue="binance",
             mode="practice",
-            credentials={"source": "file", "path": str(account["key_file"])},
+            credentials={"source": "file", "path": str(_key_file(folder, account))},
             scopes=("spot", "linear"),
             client_id_prefixes=("demo-",),
             practice_address=str(ready["address"]),
@@ -206,6 +206,30 @@ def demo_answers(invocation: "Invocation", ready_file: Path | None) -> "Answers"
         for account in accounts
     )
     return Answers(accounts=accounts, engines=engines, state_dir=str(folder / "state"))
+
+
+def _key_file(folder: Path, account: dict[str, Any]) -> Path:
+    """Put the practice key and secret into one private file, and return it.
+
+    Raises:
+        UsageError: They cannot be read, or the file cannot be written.
+    """
+    path = folder / f"{account['name']}.key"
+    try:
+        lines = [
+            f"{name} = {json.dumps(Path(account[source]).read_text().strip())}\n"
+            for name, source in (("api_key", "api_key_file"), ("secret", "api_secret_file"))
+        ]
+        folder.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.writelines(lines)
+    except (OSError, KeyError) as trouble:
+        raise UsageError(
+            f"the practice key cannot be put in place ({type(trouble).__name__})", place=str(path)
+        ) from None
+    return path
 
 
 def _read_ready(path: Path) -> dict[str, Any]:

@@ -38,12 +38,12 @@ def close(accounts: Accounts = None, reason: Reason = "closed by hand") -> Job:
     """
 
     async def run(invocation: "Invocation") -> "Outcome":
-        from resyncctl.cli import wiring
+        from resyncctl.cli import memory, wiring
         from resyncctl.cli.each import attempt
         from resyncctl.procedures import gate
 
         specs = invocation.accounts(accounts or [])
-        journal = wiring.journal(invocation, [spec.name for spec in specs])
+        journal = memory.journal(invocation, [spec.name for spec in specs])
 
         async def one(spec: "AccountSpec") -> "AccountOutcome":
             return gate.close(
@@ -80,7 +80,7 @@ def open_command(
     """
 
     async def run(invocation: "Invocation") -> "Outcome":
-        from resyncctl.cli import wiring
+        from resyncctl.cli import memory, wiring
         from resyncctl.cli.each import attempt
         from resyncctl.core.errors import UsageError
         from resyncctl.core.gate import GateState
@@ -93,7 +93,7 @@ def open_command(
         specs = invocation.accounts(accounts)
         if confirm is not None and len(specs) > 1:
             raise UsageError("--confirm names one account; open one gate at a time")
-        journal = wiring.journal(invocation, [spec.name for spec in specs])
+        journal = memory.journal(invocation, [spec.name for spec in specs])
 
         async def one(spec: "AccountSpec") -> "AccountOutcome":
             files = wiring.gate_files(invocation, spec)
@@ -108,7 +108,7 @@ def open_command(
                 ),
                 view=files,
                 gate=files,
-                verdict=wiring.last_verdict(invocation, spec.name),
+                verdict=memory.last_verdict(invocation, spec.name),
                 digests_now=await wiring.digests_now(invocation, spec),
                 prompter=invocation.prompter,
                 journal=journal,

@@ -71,6 +71,11 @@ class Invocation:
         return self._configuration
 
     @property
+    def known_configuration(self) -> "Configuration | None":
+        """The configuration if it was read already; asking for it never fails."""
+        return self._configuration
+
+    @property
     def configuration_path(self) -> Path:
         """The configuration file that this run uses."""
         from resyncctl.settings.paths import configuration_file

@@ -111,9 +111,9 @@ def _records(invocation: "Invocation") -> Probe:
 
 
 def _store(invocation: "Invocation") -> Probe:
-    from resyncctl.cli import wiring
+    from resyncctl.cli import memory
 
-    trouble = wiring.store(invocation).trouble
+    trouble = memory.store(invocation).trouble
     if trouble:
         return Probe(
             name="store",

@@ -34,13 +34,13 @@ class Asked:
 
 async def once(invocation: "Invocation", names: list[str], asked: Asked) -> Outcome:
     """Compare every account once."""
-    from resyncctl.cli import wiring
+    from resyncctl.cli import memory
     from resyncctl.cli.each import side_by_side
 
     specs = invocation.accounts(names)
-    journal = wiring.journal(invocation, [spec.name for spec in specs])
+    journal = memory.journal(invocation, [spec.name for spec in specs])
     outcomes = await side_by_side(
-        specs, [_account(invocation, spec, asked, journal) for spec in specs]
+        invocation, specs, [_account(invocation, spec, asked, journal) for spec in specs]
     )
     if asked.emit_events is not None:
         _write_events(invocation, asked.emit_events, outcomes)
@@ -50,7 +50,7 @@ async def once(invocation: "Invocation", names: list[str], asked: Asked) -> Outc
 async def _account(
     invocation: "Invocation", spec: "AccountSpec", asked: Asked, journal: "Journal"
 ) -> AccountOutcome:
-    from resyncctl.cli import wiring
+    from resyncctl.cli import memory, wiring
     from resyncctl.procedures import gate as gate_procedure
     from resyncctl.procedures.reconcile import ReconcileRequest, reconcile
 
@@ -88,7 +88,7 @@ async def _account(
         gate_procedure.guard(outcome, view=gate, gate=gate, journal=journal, clock=invocation.clock)
         if not asked.symbols:
             # A look at some symbols only is no verdict about the account.
-            wiring.remember_verdict(invocation, outcome)
+            memory.remember_verdict(invocation, outcome)
     return outcome
 
 

@@ -44,16 +44,16 @@ def command(
 
 def board(invocation: "Invocation", names: list[str]) -> "Outcome":
     """Return the board as it is now: what needs hands comes first."""
-    from resyncctl.cli import wiring
+    from resyncctl.cli import memory
 
     outcomes = [_account(spec, invocation) for spec in invocation.accounts(names)]
     outcomes.sort(key=lambda one: not one.data["unfinished_runs"])
-    trouble = list(wiring.store(invocation).trouble)
+    trouble = list(memory.store(invocation).trouble)
     return invocation.outcome(outcomes, data={"trouble": trouble} if trouble else None)
 
 
 def _account(spec: "AccountSpec", invocation: "Invocation") -> "AccountOutcome":
-    from resyncctl.cli import wiring
+    from resyncctl.cli import memory, wiring
     from resyncctl.core.exit_codes import ExitCode
     from resyncctl.core.gate import GateState
     from resyncctl.core.outcome import AccountOutcome
@@ -61,8 +61,8 @@ def _account(spec: "AccountSpec", invocation: "Invocation") -> "AccountOutcome":
     from resyncctl.core.snapshot import Unknown
 
     gate = wiring.gate_files(invocation, spec).read(spec.name)
-    unfinished = wiring.unfinished_runs(invocation, spec.name)
-    verdict = wiring.store(invocation).last_verdict(spec.name)
+    unfinished = memory.unfinished_runs(invocation, spec.name)
+    verdict = memory.store(invocation).last_verdict(spec.name)
     remarks: list[str] = []
     last: dict[str, object] | None = None
     if isinstance(verdict, Unknown):

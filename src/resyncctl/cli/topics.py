@@ -1,6 +1,5 @@
 """`resyncctl help`, `schema` and `completion`: texts that are the same on every host."""
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,17 +53,16 @@ def schema(
     """
 
     async def run(invocation: "Invocation") -> "Outcome":
-        from resyncctl.screen.schemas import COMMANDS, schema_of
+        from resyncctl.screen.schemas import rendered
 
+        known = {name.removesuffix(".v1.json"): text for name, text in rendered().items()}
         if command is None:
-            invocation.stdout.writelines(f"{name}\n" for name in COMMANDS)
-        elif command.replace(" ", "-") in COMMANDS:
-            document = schema_of(command.replace(" ", "-"))
-            invocation.stdout.write(json.dumps(document, indent=2) + "\n")
+            invocation.stdout.writelines(f"{name}\n" for name in known)
+        elif command.replace(" ", "-") in known:
+            invocation.stdout.write(known[command.replace(" ", "-")])
         else:
             raise UsageError(
-                f"there is no document of a command `{command}`",
-                hint=f"one of: {', '.join(COMMANDS)}",
+                f"there is no document named `{command}`", hint=f"one of: {', '.join(known)}"
             )
         return invocation.outcome()
 

@@ -36,7 +36,7 @@ def show(
         specs = invocation.accounts(accounts or [])
         since_ms = duration_ms(since, "--since")
         works = [_account(invocation, spec, since_ms, tuple(symbol or ())) for spec in specs]
-        return invocation.outcome(await side_by_side(specs, works))
+        return invocation.outcome(await side_by_side(invocation, specs, works))
 
     return Job(name="venue-show", run=run)
 
