@@ -21,7 +21,8 @@ from resyncctl.simulator.wire import Request
 DEFAULT_WINDOW_MS = 5_000
 LONGEST_WINDOW_MS = 60_000
 AHEAD_MS = 1_000
-_ENCODED = re.compile(r"^[A-Za-z0-9\-._~!*'()%+=&@,:;/?$\[\]{}\"]*$")
+# Brackets, braces, quotes, blanks and everything beyond ASCII must arrive percent-encoded.
+_ENCODED = re.compile(r"^[A-Za-z0-9\-._~!*'()%+=&@,:;/?$]*$")
 _LONGEST_KEY = 128
 
 

@@ -118,8 +118,9 @@ def cancel_all(call: Call) -> dict[str, Any]:
 def cancel_batch(call: Call) -> list[dict[str, Any]]:
     """DELETE /fapi/v1/batchOrders: one element per order, its row or its error."""
     symbol = call.symbol("usdm")
-    numbers = _listed(call, "orderIdList")
-    names = _listed(call, "origClientOrderIdList")
+    # The venue reads these two names in either spelling; ccxt sends them in lower case.
+    numbers = _listed(call, "orderIdList") or _listed(call, "orderidlist")
+    names = _listed(call, "origClientOrderIdList") or _listed(call, "origclientorderidlist")
     if not numbers and not names:
         call.required("orderIdList")
     if len(numbers) + len(names) > _MAX_CANCELED:
