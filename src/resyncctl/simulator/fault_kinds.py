@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from resyncctl.simulator import fault_acts
-from resyncctl.simulator.attempt import Answer, Attempt
+from resyncctl.simulator.attempt import JSON_TYPE, Answer, Attempt
 from resyncctl.simulator.limits import banned, too_much
 from resyncctl.simulator.replicas import lag_mode, view_of
 from resyncctl.simulator.venue_errors import VenueError
@@ -134,9 +134,10 @@ def _spoken(error: VenueError) -> Answer:
     return Answer(error.status, document, headers=error.headers, code=error.code)
 
 
-def _body(body: bytes, content_type: str = "application/json;charset=UTF-8") -> FaultKind:
+def _body(body: bytes, content_type: str = JSON_TYPE) -> FaultKind:
     def finish(_: Attempt, __: Parameters, answer: Answer, noted: fault_acts.Noted) -> Answer:
-        noted()
+        if answer.status != 200 or answer.rendered() != body:
+            noted()
         return replace(answer, status=200, body=body, content_type=content_type)
 
     return FaultKind(f"200 with the body {body[:12]!r}", finish=finish)
