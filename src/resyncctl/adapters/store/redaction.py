@@ -47,6 +47,7 @@ def _spellings(secret: str) -> Iterable[str]:
     data = stripped.encode("utf-8", "surrogatepass")
     yield secret
     yield stripped
+    yield quote(stripped, errors="replace")
     yield quote(stripped, safe="", errors="replace")
     yield quote_plus(stripped, errors="replace")
     yield json.dumps(stripped)[1:-1]
