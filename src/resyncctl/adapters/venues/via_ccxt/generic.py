@@ -347,7 +347,7 @@ class GenericVenue:
             except Exception as error:  # whatever went wrong, nothing is known
                 if isinstance(error, InvariantBroken):
                     raise
-                if is_not_found(error, heard):
+                if is_not_found(error, self._plan.venue, heard):
                     return None
                 return Unknown(f"{query.label}: {words(error, self._plan.venue, heard)}")
 

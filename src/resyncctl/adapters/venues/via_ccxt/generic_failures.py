@@ -22,6 +22,8 @@ from resyncctl.core.errors import (
 from resyncctl.core.mutation import MutationOutcome, OutcomeKind
 
 _GONE = frozenset({"OrderNotFound"})
+_GONE_IN_BODY = {"kraken": "EOrder:Unknown order"}
+"""Where ccxt maps "no such order" to a broader class, the venue's own words for it."""
 _PATIENCE = frozenset({"RateLimitExceeded", "DDoSProtection", "BreakerShut", "BudgetSpent"})
 _CREDENTIALS = frozenset(
     {"AuthenticationError", "PermissionDenied", "AccountNotEnabled", "AccountSuspended"}
@@ -100,7 +102,7 @@ def outcome_of(error: BaseException, venue: str, attempts: Sequence[Attempt]) ->
         )
     if last.phase is not Phase.ANSWERED or last.status is None:
         return MutationOutcome(kind=OutcomeKind.UNKNOWN, message=reason)
-    gone = is_not_found(error, attempts)
+    gone = is_not_found(error, venue, attempts)
     return MutationOutcome(
         kind=OutcomeKind.REJECTED if gone or _is_definite(error, last) else OutcomeKind.UNKNOWN,
         message=reason,
@@ -112,10 +114,13 @@ def outcome_of(error: BaseException, venue: str, attempts: Sequence[Attempt]) ->
     )
 
 
-def is_not_found(error: BaseException, attempts: Sequence[Attempt]) -> bool:
+def is_not_found(error: BaseException, venue: str, attempts: Sequence[Attempt]) -> bool:
     """Whether the venue said, in its own envelope, that it does not know the order."""
     last = attempts[-1] if attempts else None
-    return bool(_named(error) & _GONE) and last is not None and isinstance(last.body, Mapping)
+    if last is None or not isinstance(last.body, Mapping):
+        return False
+    said = _GONE_IN_BODY.get(venue)
+    return bool(_named(error) & _GONE) or (said is not None and code_in(last.body) == said)
 
 
 def _is_definite(error: BaseException, last: Attempt) -> bool:
