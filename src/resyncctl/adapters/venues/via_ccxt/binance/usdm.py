@@ -141,10 +141,28 @@ async def read_fills(desk: Desk, window: Window, symbols: Sequence[str]) -> Know
         f"fills of {symbol} were not read: the exchange has no such instrument"
         for symbol in unnamed
     )
+    trouble += _unlisted_trades(booked.rows, found)
     if booked.trouble is not None:
         trouble += (f"symbols of the income history: {booked.trouble}",)
     whole = not trouble and not unnamed
     return desk.known(fills, notes=(*notes, *trouble), window=window, complete=whole)
+
+
+def _unlisted_trades(booked: Sequence[Row], found: Sequence[Row]) -> tuple[str, ...]:
+    """Say when a commission was booked for a trade that the lists of fills do not have.
+
+    A page that was cut short looks like a short page; the income history gives it away.
+    """
+    listed = {(read.text(row, "symbol"), read.text(row, "id")) for row in found}
+    charged = {
+        (read.optional_text(row, "symbol"), read.optional_text(row, "tradeId"))
+        for row in booked
+        if read.text(row, "incomeType") == "COMMISSION"
+    }
+    missing = sorted(f"{name} {trade}" for name, trade in charged - listed if name and trade)
+    if not missing:
+        return ()
+    return (f"{len(missing)} trades were charged and are not listed, the first {missing[0]}",)
 
 
 async def read_ledger(desk: Desk, window: Window) -> Known[LedgerEntry]:
