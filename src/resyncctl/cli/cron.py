@@ -62,19 +62,46 @@ async def _told(
     once: Once,
     names: Callable[[], list[str]],
 ) -> Outcome:
-    """Run once and tell heartbeat and metrics how it went, whatever happens."""
+    """Run once and tell heartbeat and metrics how it went, whatever happens.
+
+    Raises:
+        ResyncError: What ended the run; it was told before.
+    """
     from resyncctl.cli import telling
 
+    await _say_when_unconfigured(invocation, manners)
     heartbeat = telling.heartbeat_of(invocation, manners.heartbeat_url)
+    metrics_file = telling.metrics_path(invocation, manners.metrics_file)
     await telling.ping_start(heartbeat, invocation)
+    # What is told if this run ends in a way that nobody expected.
+    told = _failed(invocation, _UnfinishedError("the run did not come to its end"), names)
     try:
-        outcome = await once(invocation)
+        told = await once(invocation)
     except ResyncError as error:
-        failed = _failed(invocation, error, names)
-        await telling.tell_end(heartbeat, manners.metrics_file, invocation, failed)
+        told = _failed(invocation, error, names)
         raise
-    await telling.tell_end(heartbeat, manners.metrics_file, invocation, outcome)
-    return outcome
+    finally:
+        await telling.tell_end(heartbeat, metrics_file, invocation, told)
+    return told
+
+
+class _UnfinishedError(ResyncError):
+    """A run that ended by a fault of ours or by an interruption."""
+
+
+async def _say_when_unconfigured(invocation: "Invocation", manners: Manners) -> None:
+    """Tell an address from the command line that there is not even a configuration.
+
+    Raises:
+        ConfigurationError: The configuration cannot be used.
+    """
+    from resyncctl.cli import telling
+
+    try:
+        _ = invocation.configuration
+    except ResyncError as error:
+        await telling.ping_unconfigured(manners.heartbeat_url, invocation, error)
+        raise
 
 
 def _failed(

@@ -180,11 +180,22 @@ def _secrets(invocation: "Invocation", spec: "AccountSpec") -> "Secrets":
 
     Raises:
         ConfigurationError: It cannot be read.
+        CredentialsRefusedError: Others could have read it.
     """
-    from resyncctl.adapters.store.credentials import load_credentials
+    from resyncctl.adapters.store.credentials import Surroundings, load_credentials
     from resyncctl.adapters.venues.via_ccxt.open_venue import Secrets
 
-    raise NotImplementedError(load_credentials, Secrets)
+    found = load_credentials(spec.name, spec.credentials, Surroundings(environ=invocation.environ))
+    invocation.secrets.extend(found.secrets())
+    parts = found.reveal()
+    return Secrets(
+        api_key=parts.get("api_key", ""),
+        secret=parts.get("secret", ""),
+        password=parts.get("password"),
+        uid=parts.get("uid"),
+        wallet_address=parts.get("wallet_address"),
+        private_key=parts.get("private_key"),
+    )
 
 
 def _scopes(spec: "AccountSpec") -> tuple[Scope, ...]:
