@@ -59,7 +59,7 @@ format: $(VENV)/.development ## Format the code
 
 .PHONY: bench
 bench: $(VENV)/.development ## Measure against named alternatives and print ratios
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 .PHONY: clean
 clean: ## Remove everything that these commands made

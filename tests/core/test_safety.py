@@ -61,3 +61,9 @@ def test_each_missing_condition_keeps_it_shut(changed: dict[str, object]) -> Non
 def test_nothing_leads_from_unsafe_to_running() -> None:
     assert (GateState.UNSAFE, GateState.RUNNING) not in ALLOWED_MOVES
     assert {(state, GateState.UNSAFE) for state in GateState} <= ALLOWED_MOVES
+
+
+def test_the_step_to_running_needs_no_verdict_younger_than_safe() -> None:
+    safe = replace(GATE, state=GateState.SAFE, since_ms=2_500)
+    assert opens(gate=safe, to=GateState.RUNNING)
+    assert not opens(gate=safe, to=GateState.RUNNING, now_ms=122_001)

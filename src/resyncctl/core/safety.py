@@ -66,12 +66,16 @@ def opening_conditions(
             verdict.as_of_ms <= now_ms <= verdict.valid_until_ms,
             f"{age_s} s old, valid for {(verdict.valid_until_ms - verdict.as_of_ms) // 1000} s",
         ),
-        Condition(
-            "verdict is younger than the gate's closing",
-            gate.since_ms is not None and verdict.as_of_ms >= gate.since_ms,
-            f"gate {gate.state.value} since {gate.since_ms}, verdict of {verdict.as_of_ms}",
-        ),
     ]
+    if gate.state is GateState.UNSAFE:
+        # A later step needs no younger verdict: it stands on the one that opened the gate to SAFE.
+        conditions.append(
+            Condition(
+                "verdict is younger than the gate's closing",
+                gate.since_ms is not None and verdict.as_of_ms >= gate.since_ms,
+                f"gate {gate.state.value} since {gate.since_ms}, verdict of {verdict.as_of_ms}",
+            )
+        )
     for name in sorted(digests_now):
         same = verdict.digests.get(name) == digests_now[name]
         words = "unchanged" if same else "changed since the verdict"

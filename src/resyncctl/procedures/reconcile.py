@@ -170,7 +170,7 @@ def _repair(
 ) -> Mapping[str, object]:
     """Write the engine's next checkpoint generation so that it agrees with the exchange."""
     events = emit(found.engine, found.venue, found.comparison)
-    repaired = apply_events(found.engine, events)
+    repaired = apply_events(found.engine, events, as_of_ms=found.venue.as_of_ms)
     journal.record(
         "repair_intended",
         {"account": found.engine.account, "events": len(events), "from": found.engine.sequence},
