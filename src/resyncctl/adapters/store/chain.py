@@ -203,14 +203,16 @@ def check_links(pieces: Sequence[FileReading]) -> tuple[ChainBreak, ...]:
     """
     breaks: list[ChainBreak] = []
     known: dict[int, set[str]] = {}
-    for index, piece in enumerate(pieces):
+    for piece in pieces:
         first = piece.first
-        if first is not None and index > 0:
-            linked = first.prev_sha256 in known.get(first.sequence - 1, set())
-            fresh = first.sequence == 1 and first.prev_sha256 == GENESIS
-            if not linked and not (fresh and first.event == CONTINUED):
-                breaks.append(_unlinked(piece, first, "does not link to any earlier piece"))
-        elif first is not None and first.sequence > 1:
+        if first is None:
+            continue
+        goes_on = first.event in {CONTINUED, CHAIN_RESTARTED}
+        linked = first.prev_sha256 in known.get(first.sequence - 1, set())
+        starts = first.sequence == 1 and first.prev_sha256 == GENESIS
+        if known and not linked and not (goes_on and starts):
+            breaks.append(_unlinked(piece, first, "does not link to any earlier piece"))
+        elif not known and goes_on and not starts:
             breaks.append(_unlinked(piece, first, "the piece that it goes on from is missing"))
         for record in piece.records:
             known.setdefault(record.sequence, set()).add(record.sha256)
