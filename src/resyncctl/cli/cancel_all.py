@@ -136,7 +136,9 @@ async def _account(
     gate = wiring.gate_files(invocation, spec)
     async with contextlib.AsyncExitStack() as stack:
         try:
-            venue = await stack.enter_async_context(wiring.open_venue(invocation, spec))
+            named = bool(asked.symbols)
+            opening = wiring.open_venue(invocation, spec, names_symbols=named)
+            venue = await stack.enter_async_context(opening)
         except ResyncError:
             # Closing the gate needs no key and no exchange, so it never waits for them.
             _close_gate(invocation, spec, asked, gate, journal)

@@ -142,8 +142,13 @@ def repair_of(invocation: "Invocation", spec: "AccountSpec") -> CheckpointRepair
 
 
 @contextlib.asynccontextmanager
-async def open_venue(invocation: "Invocation", spec: "AccountSpec") -> AsyncIterator[OpenedVenue]:
+async def open_venue(
+    invocation: "Invocation", spec: "AccountSpec", *, names_symbols: bool = False
+) -> AsyncIterator[OpenedVenue]:
     """Open an account of an exchange. Nothing is sent by opening.
+
+    A cancel does without the exchange's table of instruments, unless the operator named symbols:
+    without the table `BTC/USDT` would select nothing of what is listed as `BTCUSDT`.
 
     Raises:
         ConfigurationError: The venue, its scopes or its credentials cannot be used.
@@ -168,7 +173,7 @@ async def open_venue(invocation: "Invocation", spec: "AccountSpec") -> AsyncIter
         request_validity_ms=policy.request_validity_ms,
         staleness_horizon_ms=policy.staleness_horizon_ms,
         cache_dir=invocation.configuration.cache_dir,
-        may_load_markets=not cancels,
+        may_load_markets=names_symbols or not cancels,
         may_use_reserve=cancels,
     )
     async with open_venue(options) as venue:
