@@ -187,7 +187,7 @@ def _refused(
             "conditions": _lines(conditions),
             "failing": failing,
         },
-        next_step=f"resyncctl reconcile {request.account}",
+        next_step=f"resyncctl {'reconcile' if reading.trusted else 'gate close'} {request.account}",
     )
 
 

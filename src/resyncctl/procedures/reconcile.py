@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from resyncctl import __version__
 from resyncctl.core.compare import Comparison, Explained, compare, settle
-from resyncctl.core.discrepancy import Verdict
+from resyncctl.core.discrepancy import Kind, Verdict
 from resyncctl.core.events import emit
 from resyncctl.core.exit_codes import ExitCode
 from resyncctl.core.gate import GateState
@@ -24,6 +24,17 @@ from resyncctl.ports.repair import CheckpointRepair
 from resyncctl.ports.views import Clock, EngineView, GateView, Journal, Progress, VenueView
 from resyncctl.procedures.account_outcome import digest_of, policy_digest
 from resyncctl.procedures.gather import GatherRequest, gather_venue
+
+RESTS_AT_THE_EXCHANGE = frozenset(
+    {
+        Kind.ORPHAN_ORDER,
+        Kind.ORDER_AMENDED,
+        Kind.DUPLICATE_CLIENT_ID,
+        Kind.STALE_ORDER,
+        Kind.UNKNOWN_ORDER_STORM,
+    }
+)
+"""Kinds that no repair of the engine's memory settles: something rests that should not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,8 +261,9 @@ def _evidence(request: ReconcileRequest, look: _Look, policy: Policy) -> dict[st
 def _next_step(account: str, comparison: Comparison) -> str | None:
     if comparison.verdict is Verdict.CLEAN:
         return None
-    if comparison.blocks_resume:
+    kinds = {finding.kind for finding in comparison.findings}
+    if kinds & RESTS_AT_THE_EXCHANGE:
         return f"resyncctl cancel-all {account}"
     if comparison.verdict is Verdict.UNKNOWN:
         return f"resyncctl venue show {account}"
-    return f"resyncctl engine show {account}"
+    return f"resyncctl reconcile {account} --repair"
