@@ -193,6 +193,8 @@ class EmergencyJournal:
 
     def _leave(self, journal: FileJournal, trouble: RecordUnwritableError) -> None:
         self._trouble = _words(trouble)
+        if journal.records_written == 0:
+            self._places.pop()
         journal.close()
         self._current = None
 

@@ -68,6 +68,8 @@ class FileJournal:
         self._redact = redact
         self._head = head
         self._kind = kind
+        self.records_written = 0
+        """How many records this object has put on disk."""
         self._open_intents: set[str] = set()
 
     @property
@@ -162,6 +164,7 @@ class FileJournal:
         )
         self._file.append(line)
         self._head = Head(record.sequence, record.sha256)
+        self.records_written += 1
         return record
 
 
