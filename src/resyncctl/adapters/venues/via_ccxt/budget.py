@@ -15,6 +15,7 @@ from resyncctl.ports.views import Clock
 MINUTE_MS = 60_000
 RESERVED_SHARE_PERCENT = 35
 LONGEST_WAIT_MS = 61_000
+ANSWERS_WAIT_MS = 100
 
 KNOWN_LIMITS = {
     "api.binance.com": 6_000,
@@ -55,7 +56,7 @@ class WeightBudget:
         """
         waited_ms = 0
         while not self._fits(weight, may_use_reserve=may_use_reserve):
-            wait_ms = MINUTE_MS - self.clock.now_ms() % MINUTE_MS + 50
+            wait_ms = self._wait_ms(weight, may_use_reserve=may_use_reserve)
             if waited_ms + wait_ms > LONGEST_WAIT_MS:
                 raise BudgetSpent(wait_ms)
             waited_ms += wait_ms
@@ -82,10 +83,19 @@ class WeightBudget:
         self._roll()
         if self.limit is None:
             return True
-        share = 100 if may_use_reserve else 100 - RESERVED_SHARE_PERCENT
-        ceiling = self.limit * share // 100
+        ceiling = self._ceiling(may_use_reserve=may_use_reserve)
         # A single read heavier than the ceiling passes when nothing else is being spent.
         return self.used + self.under_way + weight <= ceiling or self.used + self.under_way == 0
+
+    def _ceiling(self, *, may_use_reserve: bool) -> int:
+        share = 100 if may_use_reserve else 100 - RESERVED_SHARE_PERCENT
+        return (self.limit or 0) * share // 100
+
+    def _wait_ms(self, weight: int, *, may_use_reserve: bool) -> int:
+        """Return until when to wait: a moment for answers under way, else for the next minute."""
+        if self.used + weight <= self._ceiling(may_use_reserve=may_use_reserve):
+            return ANSWERS_WAIT_MS
+        return MINUTE_MS - self.clock.now_ms() % MINUTE_MS + 50
 
     def _roll(self) -> None:
         minute = self.clock.now_ms() // MINUTE_MS
