@@ -126,6 +126,10 @@ class Bench:
         }
         return self.exchange.handle(Request(**(fields | over)))
 
+    def sign(self, text: str) -> str:
+        """Return the signature of a text under the account's secret."""
+        return hmac.new(self.key["secret"].encode(), text.encode(), hashlib.sha256).hexdigest()
+
     def ask(self, method: str, url: str, parameters: dict[str, Any] | None = None) -> Any:
         """Send a signed request and return its JSON."""
         return json.loads(self.send(method, url, parameters).body)

@@ -56,6 +56,7 @@ CASES: dict[str, tuple[tuple[str, str, dict[str, str]], dict[str, Any]]] = {
     "auto_deleveraging": (_USDM_LIST, {"symbol": "BTCUSDT"}),
     "funding": (_USDM_LIST, {"symbol": "BTCUSDT", "rate": "0.0001"}),
     "deposit": (_SPOT_LIST, {"asset": "USDT", "amount": "5"}),
+    "throttled_1008": (_PLACE, {}),
     "withdrawal": (_SPOT_LIST, {"asset": "USDT", "amount": "5"}),
     "transfer": (_SPOT_LIST, {"asset": "USDT", "amount": "5"}),
     "symbol_status": (
@@ -318,6 +319,37 @@ def test_a_conditional_order_turns_up_as_a_regular_one_after_the_listing() -> No
     assert legs[0]["amount"] == "0.5"
 
 
+@pytest.mark.parametrize(
+    ("asked", "exempt", "status"),
+    [
+        (_PLACE, True, 503),
+        ((*_PLACE[:2], _PLACE[2] | {"reduceOnly": "true"}), True, 400),
+        (_CANCEL, True, 200),
+        (_CANCEL, False, 503),
+    ],
+)
+def test_throttling_spares_cancels_and_closing_orders(
+    asked: tuple[str, str, dict[str, str]], *, exempt: bool, status: int
+) -> None:
+    bench = _world()
+    bench.control.inject("throttled_1008", parameters={"exempt": exempt})
+    assert bench.send(*asked).status == status
+    (row,) = bench.control.fault_ledger()
+    assert row["changed"] is (status == 503)
+
+
+def test_a_late_fill_needs_the_funds_to_be_there_still() -> None:
+    bench = _world()
+    bench.control.inject("late_fill_after_cancel", "cancel", parameters={"delay_ms": 100})
+    bench.send(*_CANCEL)
+    free = bench.control.truth("main")["balances"]["spot"]["USDT"]["free"]
+    bench.control.withdraw("main", "USDT", free)
+    bench.pass_ms(200)
+    (row,) = bench.control.fault_ledger()
+    assert row["changed"] is False
+    assert bench.control.truth("main")["balances"]["spot"]["USDT"]["free"] == "0"
+
+
 def test_an_engine_order_lands_after_the_cancel_all() -> None:
     bench = _world()
     parameters = {"market": "spot", **_LIMIT, "client_order_id": "late", "delay_ms": 800}
@@ -327,52 +359,3 @@ def test_an_engine_order_lands_after_the_cancel_all() -> None:
     bench.pass_ms(800)
     (late,) = json.loads(bench.send(*_SPOT_LIST).body)
     assert late["clientOrderId"] == "late"
-
-
-def test_where_a_fault_fires() -> None:
-    bench = _world()
-    for where, fires in {
-        "spot.open_orders": True,
-        "read": True,
-        "GET /api/v3/open*": True,
-        "* /api/*": True,
-        "/api/v3/*": True,
-        "spot.*": True,
-        "*": True,
-        "usdm.open_orders": False,
-        "cancel": False,
-        "DELETE /api/v3/openOrders": False,
-    }.items():
-        bench.control.clear_faults()
-        bench.control.inject("body_null", where)
-        assert (bench.send(*_SPOT_LIST).body == b"null") is fires, where
-
-
-def test_skip_times_and_account() -> None:
-    bench = _world()
-    other = bench.control.add_key("other")
-    bench.control.inject("body_null", "spot.open_orders", skip=1, times=2, account="main")
-    bodies = [bench.send(*_SPOT_LIST).body == b"null" for _ in range(4)]
-    assert bodies == [False, True, True, False]
-    bench.control.inject("body_null", account="main", times=0)
-    assert bench.send(*_SPOT_LIST, key=other).body == b"[]"
-    assert [bench.send(*_SPOT_LIST).body for _ in range(3)] == [b"null"] * 3
-    assert bench.control.clear_faults() == 1
-    assert bench.send(*_SPOT_LIST).body != b"null"
-
-
-def test_an_unknown_kind_is_refused_when_it_is_armed() -> None:
-    bench = Bench()
-    with pytest.raises(ValueError, match="unknown kind"):
-        bench.control.inject("gremlins")
-    with pytest.raises(ValueError, match="unknown settings"):
-        bench.control.inject("body_null", tims=3)
-
-
-def test_two_faults_on_one_request_both_work() -> None:
-    bench = _world()
-    bench.control.inject("deposit", parameters={"asset": "USDT", "amount": "5"})
-    bench.control.inject("body_empty")
-    reply = bench.send(*_SPOT_LIST)
-    assert reply.body == b""
-    assert [row["changed"] for row in bench.control.fault_ledger()] == [True, True]

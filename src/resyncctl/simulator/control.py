@@ -8,7 +8,6 @@ Called by tests, by drills, by the HTTP control plane, and by faults that are ev
 """
 
 from collections.abc import Callable, Mapping
-from decimal import localcontext
 from typing import Any
 
 from resyncctl.simulator import (
@@ -26,7 +25,7 @@ from resyncctl.simulator.fault_kinds import KINDS
 from resyncctl.simulator.faults import FaultBoard, StreamFault, StreamFaults
 from resyncctl.simulator.ledger import Account, FeeRates
 from resyncctl.simulator.limits import Limits
-from resyncctl.simulator.numbers import VENUE_CONTEXT, amount_of
+from resyncctl.simulator.numbers import amount_of, exact_methods
 from resyncctl.simulator.replicas import Lags, lag_mode
 from resyncctl.simulator.seeding import Wish, market_of, order_document, side_of
 from resyncctl.simulator.world import World
@@ -35,6 +34,7 @@ Document = dict[str, Any]
 STATUSES = ("TRADING", "HALT", "BREAK", "CANCEL_ONLY", "SETTLING", "CLOSE")
 
 
+@exact_methods
 class Control:
     """What a practice exchange lets its owner do. Only methods without an underscore are called."""
 
@@ -62,8 +62,7 @@ class Control:
         function = getattr(self, method, None)
         if method.startswith("_") or method == "call" or not callable(function):
             raise LookupError(f"no control method named {method!r}")
-        with localcontext(VENUE_CONTEXT):
-            return function(**arguments)
+        return function(**arguments)
 
     # -- accounts and money ---------------------------------------------------------------------
 
@@ -273,9 +272,15 @@ class Control:
             if account in ("", owner.label):
                 usdm_engine.pay_funding(self._world, owner, symbol, amount_of(rate))
 
-    def schedule(self, after_ms: int, method: str, arguments: Document) -> None:
-        """Call a control method later, on the clock that was handed in."""
-        self._world.later(after_ms, lambda: self.call(method, arguments))
+    def schedule(self, after_ms: int, method: str, arguments: Document, every_ms: int = 0) -> None:
+        """Call a control method later, then (not zero) again and again: funding, for example."""
+
+        def act() -> None:
+            self.call(method, arguments)
+            if every_ms:
+                self._world.later(every_ms, act)
+
+        self._world.later(after_ms, act)
 
     def set_symbol_status(self, market: str, symbol: str, status: str) -> None:
         """Set a symbol's status, such as HALT, BREAK or CANCEL_ONLY."""

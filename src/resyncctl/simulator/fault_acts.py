@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Literal
 
-from resyncctl.simulator import algo, matching
+from resyncctl.simulator import algo, matching, spot_engine
 from resyncctl.simulator.attempt import Answer, Attempt
 from resyncctl.simulator.orders import Order
 from resyncctl.simulator.world import World
@@ -133,10 +133,18 @@ def fill_part(world: World, order: Order, parameters: Mapping[str, Any], noted: 
     row = world.symbol(order.terms.market, order.terms.symbol)
     fraction = Decimal(str(parameters.get("fraction", "1")))
     quantity = order.now.remaining * fraction // row.step * row.step
-    if quantity > 0:
+    if quantity > 0 and _affordable(world, order, quantity):
         price = order.now.price or world.mid(order.terms.market, order.terms.symbol)
         matching.fill(world, order, quantity, price)
         noted()
+
+
+def _affordable(world: World, order: Order, quantity: Decimal) -> bool:
+    """A cancelled spot order no longer locks its funds: they may have gone elsewhere."""
+    if order.terms.market != "spot" or order.is_open:
+        return True
+    asset, amount = spot_engine.needed(world, order.terms, quantity, order.now.price)
+    return world.owner(order).balance("spot", asset).free >= amount
 
 
 def targets(attempt: Attempt) -> list[Order]:
@@ -145,7 +153,7 @@ def targets(attempt: Attempt) -> list[Order]:
     symbol = attempt.parameters.get("symbol", "")
     number = attempt.parameters.get("orderId", "")
     client_id = attempt.parameters.get("origClientOrderId", "")
-    if number:
+    if number.isdecimal():
         order = register.find(market, symbol, int(number))
         return [order] if order is not None and order.is_open else []
     if client_id:

@@ -109,6 +109,23 @@ def _coded(status: int, code: int, text: str) -> FaultKind:
     return _error(make, f"HTTP {status}, code {code}")
 
 
+def _sparing(kind: FaultKind) -> FaultKind:
+    """Return the kind so that it spares what the venue exempts: cancels and closing orders.
+
+    `{"exempt": false}` throttles those as well.
+    """
+
+    def refuse(attempt: Attempt, parameters: Parameters) -> Answer | None:
+        asked = attempt.parameters
+        closing = "true" in (asked.get("reduceOnly"), asked.get("closePosition"))
+        spared = closing or attempt.endpoint.kind == "cancel"
+        if kind.refuse is None or (spared and parameters.get("exempt", True)):
+            return None
+        return kind.refuse(attempt, parameters)
+
+    return FaultKind(kind.summary, refuse=refuse)
+
+
 def _html(status: int, title: str) -> FaultKind:
     def make(_: Attempt, __: Parameters) -> Answer:
         body = _HTML % (title.encode(), title.encode())
@@ -275,7 +292,7 @@ KINDS: dict[str, FaultKind] = {
     "unknown_503": _coded(503, -1000, _UNKNOWN),
     "unavailable_503": _coded(503, -1, "Service Unavailable."),
     "internal_503": _coded(503, -1001, _INTERNAL),
-    "throttled_1008": _coded(503, -1008, _THROTTLED),
+    "throttled_1008": _sparing(_coded(503, -1008, _THROTTLED)),
     "code_1000": _coded(500, -1000, "An unknown error occured while processing the request."),
     "code_1001": _coded(500, -1001, _INTERNAL),
     "code_1006": _coded(500, -1006, _UNEXPECTED),

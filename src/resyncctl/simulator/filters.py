@@ -59,8 +59,10 @@ def check_usdm(world: World, row: SymbolRow, terms: OrderTerms) -> None:
     if not terms.close_position:
         _check_usdm_quantity(row, terms)
     mid = world.mid("usdm", row.name)
-    if terms.price and not mid * _LOW <= terms.price <= mid * _HIGH:
+    if terms.price > mid * _HIGH:
         raise refuse(-4016, f"Limit price can't be higher than {plain(mid * _HIGH)}.")
+    if 0 < terms.price < mid * _LOW:
+        raise refuse(-4024, f"Limit price can't be lower than {plain(mid * _LOW)}.")
     notional = terms.quantity * (terms.price or terms.stop_price or mid)
     if not closes_only(terms) and notional < row.min_notional:
         raise refuse(

@@ -7,6 +7,8 @@ rounding and the traps of the thread's context.
 Called by every engine and dialect of the practice exchange.
 """
 
+import inspect
+from collections.abc import Callable
 from decimal import (
     ROUND_DOWN,
     ROUND_HALF_EVEN,
@@ -15,7 +17,14 @@ from decimal import (
     DivisionByZero,
     InvalidOperation,
     Overflow,
+    localcontext,
 )
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+Decorated = TypeVar("Decorated")
 
 VENUE_CONTEXT = Context(
     prec=60, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow]
@@ -61,3 +70,22 @@ def padded(number: Decimal) -> str:
         digits = len(text.partition(".")[2])
         return text if digits >= 8 else f"{number:.8f}"
     return f"{number:.8f}"
+
+
+def exact(function: Callable[Given, Result]) -> Callable[Given, Result]:
+    """Return the function so that it always runs under the venue's decimal context."""
+
+    @wraps(function)
+    def run(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        with localcontext(VENUE_CONTEXT):
+            return function(*args, **kwargs)
+
+    return run
+
+
+def exact_methods(cls: type[Decorated]) -> type[Decorated]:
+    """Let every public method of the class run under the venue's decimal context."""
+    for name, member in inspect.getmembers(cls, inspect.isfunction):
+        if not name.startswith("_"):
+            setattr(cls, name, exact(member))
+    return cls

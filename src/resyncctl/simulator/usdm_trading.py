@@ -126,7 +126,9 @@ def cancel_batch(call: Call) -> list[dict[str, Any]]:
     if len(numbers) + len(names) > _MAX_CANCELED:
         raise refuse(-4082, "Invalid number of batch place orders.")
     register, label = call.world.register, call.account.label
-    found: list[Order | None] = [_own(call, symbol, int(number)) for number in numbers]
+    if not all(str(number).isdecimal() for number in numbers):
+        raise refuse(-1130, "Data sent for parameter 'orderIdList' is not valid.")
+    found: list[Order | None] = [_own(call, symbol, int(str(number))) for number in numbers]
     found += [register.find_client(label, "usdm", symbol, str(name)) for name in names]
     return _elements(call, [partial(_cancel, call, order) for order in found])
 
