@@ -205,7 +205,8 @@ class Recoverable:
             booked = self._state.fill(row, fill)
             if booked and row is None:
                 last = next(reversed(self._state.fills.values()))
-                last.update({"order_exchange_id": exchange_id, "order_client_id": client_id})
+                named = {"order_exchange_id": exchange_id, "order_client_id": client_id}
+                last.update({key: value for key, value in named.items() if value is not None})
             if booked:
                 self._changed()
             return booked

@@ -167,7 +167,9 @@ class _Engine:
             if quoter.dialect.product == "linear":
                 await quoter.protect()
             await quoter.quote()
-        await self._keep_books()
+        for book in self._books:
+            if book.due:
+                await book.sync(self._now_ms())
 
     async def _connect(self) -> None:
         """Measure the clock, learn the grids, and read the account for the first time."""
@@ -188,6 +190,7 @@ class _Engine:
                 state=self._state,
                 book=book,
                 new_id=self._new_id,
+                now_ms=self._now_ms,
             )
             for book in self._books
             for pair in self._config.pairs

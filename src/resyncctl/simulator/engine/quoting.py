@@ -21,9 +21,12 @@ _MOVED_BY_SPREADS = Decimal("0.5")
 """A quote is moved when it is half a spread away from where it should be."""
 
 
-@dataclass(frozen=True, slots=True)
+_REST_MS = 1_000
+
+
+@dataclass(slots=True)
 class Quoter:
-    """Quotes one pair; `new_id` gives client order ids."""
+    """Quotes one pair; `new_id` gives client order ids. After a refusal the pair rests a while."""
 
     pair: Pair
     filters: Filters
@@ -31,6 +34,8 @@ class Quoter:
     state: Recoverable
     book: Bookkeeper
     new_id: Callable[[str], str]
+    now_ms: Callable[[], int]
+    rests_until_ms: int = 0
 
     async def quote(self) -> None:
         """Place what is missing and cancel what stands in the wrong place."""
@@ -40,7 +45,7 @@ class Quoter:
             for row in mine:
                 if row["state"] == "open" and self._is_misplaced(row, wanted):
                     await self.cancel(row)
-            if not mine:
+            if not mine and self.now_ms() >= self.rests_until_ms:
                 await self._submit(self._quote(side, wanted))
 
     async def protect(self) -> None:
@@ -119,6 +124,7 @@ class Quoter:
             exchange_id = await self.dialect.place(order)
         except Refused:
             self.state.rejected(order.client_id)
+            self.rests_until_ms = self.now_ms() + _REST_MS
         except (NotKnown, *GARBAGE):
             self.state.unknown(order.client_id)
         else:
