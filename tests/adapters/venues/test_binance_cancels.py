@@ -96,7 +96,6 @@ OUTCOMES = {
     "answer_truncated": OutcomeKind.UNKNOWN,
     "unknown_503": OutcomeKind.UNKNOWN,
     "unavailable_503": OutcomeKind.REJECTED,
-    "throttled_1008": OutcomeKind.REJECTED,
     "code_1006": OutcomeKind.UNKNOWN,
     "code_1007": OutcomeKind.UNKNOWN,
     "backend_timeout_408": OutcomeKind.UNKNOWN,

@@ -178,6 +178,11 @@ def first_contact_error(
             f"{venue} refused the key: {_message(attempt, word)}",
             hint="check the key, its permissions, and the addresses that it is bound to",
         )
+    if attempt.phase is Phase.REFUSED and not attempt.host:
+        return CredentialsRefusedError(
+            f"a request to {venue} could not be signed: {attempt.trouble}",
+            hint="check that the key and the secret are there and whole",
+        )
     if attempt.phase is Phase.NOT_SENT:
         return VenueUnavailableError(
             f"{venue} cannot be reached at {attempt.host}: {attempt.trouble}",

@@ -36,6 +36,7 @@ from resyncctl.adapters.venues.via_ccxt.transport import (
     watching,
     words_for,
 )
+from resyncctl.core.errors import ConfigurationError
 from resyncctl.core.mutation import Permit
 
 REQUEST_TIMEOUT_MS = 10_000
@@ -172,13 +173,33 @@ def connect(plan: ConnectionPlan) -> Connection:
         }
     )
     if plan.testnet:
-        exchange.set_sandbox_mode(True)
+        _enter_testnet(exchange)
     exchange.session = session
     exchange.ssl_context = False if plan.session_factory else _context(plan.practice)
     exchange.timeout_on_exit = 0
     exchange.on_json_response = _loads_text_numbers
     exchange.milliseconds = plan.clock.timestamp_ms
     return Connection(exchange, session, plan.egress, plan.clock)
+
+
+def _enter_testnet(exchange: Any) -> None:
+    """Point the instance at the venue's own test environment.
+
+    Binance calls it demo trading and has closed its futures testnet.
+
+    Raises:
+        ConfigurationError: The venue has none.
+    """
+    try:
+        if exchange.urls.get("demo"):
+            exchange.enable_demo_trading(True)
+        else:
+            exchange.set_sandbox_mode(True)
+    except Exception:  # noqa: BLE001  # ccxt raises several kinds for a world that it does not know
+        raise ConfigurationError(
+            f"{exchange.id} has no test environment that ccxt knows",
+            hint="use the practice exchange: mode = practice",
+        ) from None
 
 
 def _context(practice: PracticePlace | None) -> Any:

@@ -17,6 +17,9 @@ from resyncctl.adapters.venues.via_ccxt.classify import is_clock_error, outcome_
 from resyncctl.core.model import Order, OrderClass, Scope
 from resyncctl.core.mutation import MutationOutcome, OutcomeKind, Permit
 
+LONGEST_VALIDITY_MS = 60_000
+"""Binance refuses a longer recvWindow (rest-api.md, Timing security)."""
+
 _BY_SYMBOL = {
     Scope("spot"): "privateDeleteOpenOrders",
     Scope("linear"): "fapiPrivateDeleteAllOpenOrders",
@@ -72,7 +75,11 @@ def _ids(order: Order, venue_key: str, client_key: str) -> dict[str, object] | N
 async def _send(
     desk: Desk, method: str, params: Mapping[str, object], permit: Permit
 ) -> MutationOutcome:
-    attempt = await desk.connection.ask(method, params, permit=permit)
+    # The exchange itself refuses the request once the permit is past its deadline, so what is
+    # still under way then is dead. Without this the request would live on from its signature.
+    left_ms = max(1, permit.deadline_ms - desk.clock.now_ms())
+    signed = {**params, "recvWindow": min(left_ms, LONGEST_VALIDITY_MS)}
+    attempt = await desk.connection.ask(method, signed, permit=permit)
     if is_clock_error(attempt):
         await desk.measure()  # so that the next wave is signed with the right time
     return outcome_of(attempt)
