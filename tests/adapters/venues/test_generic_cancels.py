@@ -217,6 +217,32 @@ async def test_a_safe_mass_cancel_is_one_request_about_one_symbol(venue: str, pr
     await opened.view.close()
 
 
+async def test_an_order_that_was_listed_without_a_market_table_can_still_be_cancelled() -> None:
+    opened = open_scripted("hyperliquid", markets=False)
+    opened.session.on("spotMetaAndAssetCtxs", Say([{"tokens": [], "universe": []}, []]))
+    coin = {"name": "ETH", "szDecimals": 4, "maxLeverage": 50}
+    context = {"dayNtlVlm": "1", "funding": "0", "markPx": "2000", "openInterest": "1"}
+    opened.session.on("metaAndAssetCtxs", Say([{"universe": [coin]}, [context]]))
+    opened.session.on("perpDexs", Say([None]))
+    order = an_order(Scope("perpetual"), "8670487141", "ETH")
+    outcome = await opened.view.cancel_order(order, permit())
+    assert outcome.kind is OutcomeKind.ACKNOWLEDGED, outcome
+    sent: Any = opened.session.asked[-1].params["body"]
+    assert sent["action"] == {"type": "cancel", "cancels": [{"a": 0, "o": 8670487141}]}
+    await opened.view.close()
+
+
+async def test_a_read_that_fails_before_the_cancel_is_known_not_to_have_sent_it() -> None:
+    opened = open_scripted("hyperliquid", markets=False)
+    for read in ("spotMetaAndAssetCtxs", "metaAndAssetCtxs", "perpDexs"):
+        opened.session.on(read, Say("<html>", status=502))
+    outcome = await opened.view.cancel_order(an_order(Scope("perpetual"), "1", "ETH"), permit())
+    assert outcome.kind is OutcomeKind.REJECTED
+    assert not outcome.sent
+    assert all(one.path == "/info" for one in opened.session.asked)
+    await opened.view.close()
+
+
 async def test_no_text_of_an_outcome_holds_a_signature() -> None:
     opened = open_scripted("htx", {"POST /v1/order/orders/1/submitcancel": Say("", status=500)})
     order = an_order(Scope("spot"), "1", "btcusdt")

@@ -66,6 +66,7 @@ class GenericOptions:
     read_timeout_ms: int = 60_000
     cancel_timeout_ms: int = 10_000
     may_load_markets: bool = True
+    staleness_horizon_ms: int = 0
 
 
 class GenericVenue:
@@ -101,7 +102,7 @@ class GenericVenue:
         self._profile = VenueProfile(
             venue=plan.venue,
             scopes=options.scopes or tuple(plan.orders),
-            staleness_horizon_ms=plan.staleness_horizon_ms,
+            staleness_horizon_ms=max(plan.staleness_horizon_ms, options.staleness_horizon_ms),
             request_validity_ms=plan.request_validity_ms,
             not_covered=plan.not_covered,
         )

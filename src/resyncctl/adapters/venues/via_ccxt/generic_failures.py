@@ -11,6 +11,7 @@ and status come from the transport. Called by `generic` and `generic_reading`.
 from collections.abc import Mapping, Sequence
 
 from resyncctl.adapters.venues.via_ccxt.envelopes import Malformed, describe, envelope_fault
+from resyncctl.adapters.venues.via_ccxt.permits import EndpointKind
 from resyncctl.adapters.venues.via_ccxt.redaction import redact
 from resyncctl.adapters.venues.via_ccxt.transport import Attempt, Phase
 from resyncctl.core.errors import (
@@ -92,9 +93,14 @@ def first_contact(
 
 
 def outcome_of(error: BaseException, venue: str, attempts: Sequence[Attempt]) -> MutationOutcome:
-    """Classify what became of a mutating request that ended in an exception."""
+    """Classify what became of a mutating request that ended in an exception.
+
+    Reads that were made on the way to it (a market table) do not count: when one of them failed,
+    the request itself was never made.
+    """
     reason = words(error, venue, attempts)
-    last = attempts[-1] if attempts else None
+    mutating = [one for one in attempts if one.endpoint.kind is not EndpointKind.READ]
+    last = mutating[-1] if mutating else None
     if last is None or last.phase in {Phase.REFUSED, Phase.NOT_SENT}:
         wait_ms = last.wait_ms if last is not None else None
         return MutationOutcome(
@@ -102,7 +108,7 @@ def outcome_of(error: BaseException, venue: str, attempts: Sequence[Attempt]) ->
         )
     if last.phase is not Phase.ANSWERED or last.status is None:
         return MutationOutcome(kind=OutcomeKind.UNKNOWN, message=reason)
-    gone = is_not_found(error, venue, attempts)
+    gone = is_not_found(error, venue, mutating)
     return MutationOutcome(
         kind=OutcomeKind.REJECTED if gone or _is_definite(error, last) else OutcomeKind.UNKNOWN,
         message=reason,

@@ -25,6 +25,7 @@ from resyncctl.adapters.venues.via_ccxt.generic_plan import (
     Unacknowledged,
     VenuePlan,
     at,
+    raw_symbol,
     regular,
     value,
 )
@@ -187,9 +188,13 @@ def _ids(reference: OrderReference, _symbol: str) -> Params | None:
 
 async def _send(exchange: Any, order: Order, _native: Native) -> object:
     """Cancel one order: the action names the asset by its index, so the market table is needed."""
-    if exchange.markets is None:
+    if not exchange.markets:
+        exchange.has["fetchCurrencies"] = False
         await exchange.load_markets()
-    request = exchange.cancel_orders_request([order.venue_order_id], order.symbol, {})
+    symbol = order.symbol
+    if symbol not in exchange.markets:  # listed before the table was there: a coin, not a pair
+        symbol = exchange.coin_to_market_id(raw_symbol(order))
+    request = exchange.cancel_orders_request([order.venue_order_id], symbol, {})
     sending: Awaitable[object] = exchange.privatePostExchange(request)
     return await sending
 

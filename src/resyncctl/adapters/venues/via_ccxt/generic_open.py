@@ -32,7 +32,8 @@ from resyncctl.ports.views import Clock
 class GenericConnection:
     """What opening a generic venue needs. `scopes` empty means every scope of its plan.
 
-    `may_load_markets` False keeps the market table off the way to a cancel.
+    `may_load_markets` False keeps the market table off the way to a cancel. A
+    `staleness_horizon_ms` of the configuration can lengthen the plan's own, never shorten it.
     """
 
     venue: str
@@ -46,6 +47,7 @@ class GenericConnection:
     session_factory: SessionFactory | None = None
     may_use_reserve: bool = False
     may_load_markets: bool = True
+    staleness_horizon_ms: int | None = None
     timeout_ms: int = 10_000
 
 
@@ -78,6 +80,7 @@ def open_generic(asked: GenericConnection) -> GenericVenue | UnplannedVenue:
         scopes=asked.scopes,
         cancel_timeout_ms=asked.timeout_ms,
         may_load_markets=asked.may_load_markets,
+        staleness_horizon_ms=asked.staleness_horizon_ms or 0,
     )
     plan = plan_for(venue)
     if plan is None:

@@ -67,7 +67,7 @@ class UnplannedVenue:
         self._profile = VenueProfile(
             venue=venue,
             scopes=options.scopes or (Scope("spot"),),
-            staleness_horizon_ms=120_000,
+            staleness_horizon_ms=max(120_000, options.staleness_horizon_ms),
             request_validity_ms=60_000,
             not_covered=not_covered(venue),
         )

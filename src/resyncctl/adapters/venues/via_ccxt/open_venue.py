@@ -93,7 +93,9 @@ def _open_generic(options: VenueOptions, egress: Egress) -> Account:
             practice=options.practice,
             testnet=options.mode == "testnet",
             session_factory=options.session_factory,
+            may_load_markets=options.may_load_markets,
             may_use_reserve=options.may_use_reserve,
+            staleness_horizon_ms=options.staleness_horizon_ms,
             timeout_ms=options.request_timeout_ms,
         )
     )
