@@ -60,6 +60,9 @@ class ScriptedLog:
     def count(self) -> int:
         return len(self.requests)
 
+    def add(self, row: Request) -> None:
+        raise AssertionError("the log was written through the control plane")
+
 
 class ScriptedExchange:
     """Answers every request with the reply that the test set; knows one account and one key."""

@@ -242,6 +242,14 @@ async def test_a_wrong_secret_cannot_subscribe_to_user_data(desk: Desk) -> None:
     assert not desk.listening("spot/user")
 
 
+async def test_a_halt_reaches_the_exchange_info_that_a_client_reads(desk: Desk) -> None:
+    await desk.spot.load_markets()
+    assert desk.spot.markets[SPOT_SYMBOL]["active"] is True
+    desk.exchange.control.set_symbol_status("spot", "BTCUSDT", "HALT")
+    await desk.spot.load_markets(True)
+    assert desk.spot.markets[SPOT_SYMBOL]["active"] is False
+
+
 @pytest.mark.parametrize(
     ("fault", "error"),
     [

@@ -124,6 +124,38 @@ def test_two_servers_never_share_a_state_directory_or_a_port(tmp_path: Path) -> 
 
 
 @pytest.mark.process
+def test_the_control_plane_steers_a_served_exchange_and_answers_in_json(tmp_path: Path) -> None:
+    with process(tmp_path, "--symbols", "3000") as started:
+        ready = ready_line(started)
+        assert ready["symbols"] == 3000
+        control = PracticeControl.from_ready_file(tmp_path / "ready.json")
+        offered = control.methods()
+        assert {"add_account", "inject", "truth", "fill", "set_price"} <= set(offered["call"])
+        assert set(offered["log"]) == {"select", "mutations", "orders_placed", "creates"}
+        assert all(method["meaning"] for method in offered["call"].values())
+        order = control.call(
+            "seed_order",
+            account="demo",
+            market="usdm",
+            symbol="ETHUSDT",
+            side="SELL",
+            quantity="0.5",
+            price="3500.25",
+        )
+        assert control.call("open_orders", account="demo") == [order]
+        fill = control.call("fill", order=order, quantity="0.2")
+        assert (fill["quantity"], fill["price"]) == ("0.2", "3500.25")
+        for arguments, refusal in (
+            ({"account": "nobody", "asset": "USDT", "amount": "1"}, "LookupError|KeyError"),
+            ({"account": "demo", "asset": "USDT", "amount": "one"}, "ValueError"),
+            ({"account": "demo", "asset": "USDT"}, "400"),
+        ):
+            with pytest.raises(ControlRefused, match=refusal):
+                control.call("deposit", **arguments)
+        assert control.call("imbalance") == {}
+
+
+@pytest.mark.process
 async def test_an_unmodified_client_trades_with_the_served_account(tmp_path: Path) -> None:
     with process(tmp_path, "--symbols", "200") as started:
         ready = await asyncio.to_thread(ready_line, started)
@@ -167,17 +199,13 @@ async def test_serving_ends_when_told_and_leaves_no_ready_file(tmp_path: Path) -
 
 
 async def test_a_second_server_in_the_same_directory_is_refused(tmp_path: Path) -> None:
-    stop = asyncio.Event()
-    refused = []
-
-    def on_ready(_: Ready) -> None:
-        refused.append(asyncio.ensure_future(serve(ServeOptions(tmp_path), stop, on_ready)))
-
-    first = asyncio.ensure_future(serve(ServeOptions(tmp_path), stop, on_ready))
-    while not refused:  # noqa: ASYNC110  # the callback is the event
-        await asyncio.sleep(0.01)
+    stop, listening = asyncio.Event(), asyncio.Event()
+    options = ServeOptions(tmp_path)
+    first = asyncio.ensure_future(serve(options, stop, lambda _: listening.set()))
+    await asyncio.wait_for(listening.wait(), 5)
     with pytest.raises(StateDirectoryInUse, match=str(tmp_path)):
-        await refused[0]
+        await asyncio.wait_for(serve(options, stop, lambda _: stop.set()), 5)
+    assert (tmp_path / "ready.json").exists()
     stop.set()
     await first
 

@@ -109,7 +109,10 @@ async def test_large_answers_are_compressed_when_asked(
     # The exchange states the length of what it said, as venues do; compression changes it.
     served[0].reply = Reply(200, {**JSON, "Content-Length": str(len(body))}, body)
     raw = aiohttp.ClientSession(
-        connector=client.connector, connector_owner=False, auto_decompress=False
+        connector=client.connector,
+        connector_owner=False,
+        auto_decompress=False,
+        timeout=aiohttp.ClientTimeout(5),
     )
     url = "https://api.binance.com/api/v3/exchangeInfo"
     async with raw, raw.get(url, headers={"Accept-Encoding": "gzip"}) as response:
@@ -267,4 +270,5 @@ async def test_the_control_plane_calls_public_methods_and_reports_refusals(
     assert (await call("call/deposit", raw=b"[]"))[0] == 400
     for name in ("_hidden", "__init__", "stream_faults", "nothing", ""):
         assert (await call(f"call/{name}"))[0] == 404
+    assert (await call("log/add", {"row": {}}))[0] == 404
     assert exchange.control.calls == [deposited]
