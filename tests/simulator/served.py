@@ -41,6 +41,7 @@ class ScriptedControl:
     def __init__(self) -> None:
         self.stream_faults = ScriptedFaults()
         self.calls: list[dict[str, Any]] = []
+        self.defects: list[str] = []
 
     def deposit(self, account: str, amount: str = "1") -> dict[str, str]:
         """Put money into an account."""

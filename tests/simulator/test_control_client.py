@@ -42,7 +42,10 @@ async def test_it_calls_the_control_and_questions_the_log(
     assert served[0].control.calls == [result]
     assert await asyncio.to_thread(control.ask_log, "count") == 0
     health = await asyncio.to_thread(control.health)
-    assert health == {"status": "ok", "now_ms": served[0].time_ms}
+    assert health == {"status": "ok", "now_ms": served[0].time_ms, "defects": []}
+    served[0].control.defects.append("matching: stumbled")
+    health = await asyncio.to_thread(control.health)
+    assert (health["status"], health["defects"]) == ("defective", ["matching: stumbled"])
     assert await asyncio.to_thread(control.streams) == []
     methods = await asyncio.to_thread(control.methods)
     assert methods["call"]["deposit"]["meaning"] == "Put money into an account."

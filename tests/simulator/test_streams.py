@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -323,6 +324,20 @@ async def test_service_restart_shutdown_notice_and_expiry_on_demand(world: World
     closing = await market.receive(timeout=2)
     assert (closing.type, closing.data) == (aiohttp.WSMsgType.CLOSE, 1012)
     await until(lambda: len(world.server.hub.describe()) == 1)
+
+
+async def test_a_client_that_ignores_a_close_holds_up_nobody(world: World) -> None:
+    market = await world.open(f"{SPOT}/ws")
+    await subscribe(market, "btcusdt@depth@100ms")
+    deaf = await world.open(API)
+    await until(lambda: len(world.server.hub.describe()) == 2)
+    world.break_stream("close_1012", "spot/user")
+    await until(lambda: not world.exchange.control.stream_faults.waiting)
+    started = time.monotonic()
+    world.exchange.time_ms += 100
+    await frame(market)
+    assert time.monotonic() - started < 1
+    assert not deaf.closed
 
 
 async def test_a_client_that_talks_too_fast_is_disconnected(certificates: Certificates) -> None:

@@ -23,6 +23,8 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 Payload = dict[str, Any]
+# Stands in the queue for a ping frame, so that a client that does not read holds up nobody else.
+_PING = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Connection:
     _queue: "asyncio.Queue[str]" = field(default_factory=asyncio.Queue)
     _received_ms: "deque[int]" = field(default_factory=deque)
     _stalled_until_ms: int = 0
+    _closing: "asyncio.Task[None] | None" = None
     _pinged_ms: int = field(init=False)
     _ponged_ms: int = field(init=False)
 
@@ -92,10 +95,18 @@ class Connection:
         """Whether messages are being swallowed now."""
         return self.monotonic_ms() < self._stalled_until_ms
 
-    async def close(self, code: int, reason: str = "") -> None:
-        """Close the connection with that code; does nothing when it is closed already."""
-        with contextlib.suppress(ConnectionError, RuntimeError):
-            await self.socket.close(code=code, message=reason.encode())
+    def close(self, code: int, reason: str = "") -> None:
+        """Begin to close the connection with that code; a client that dawdles delays nobody else.
+
+        Does nothing when the connection is being closed already.
+        """
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(code, reason))
+
+    async def closed(self) -> None:
+        """Wait until a closing that was begun is done."""
+        if self._closing is not None:
+            await asyncio.wait({self._closing})
 
     async def run(self, on_text: Callable[[str], None]) -> None:
         """Pass every message of the client to `on_text`, and send the queue, until it ends."""
@@ -108,27 +119,30 @@ class Connection:
                 elif message.type is WSMsgType.PONG:
                     self._ponged_ms = self.monotonic_ms()
                 if self._too_fast():
-                    await self.close(WSCloseCode.POLICY_VIOLATION, "Too many requests")
-                    return
-                if message.type is WSMsgType.TEXT:
+                    self.close(WSCloseCode.POLICY_VIOLATION, "Too many requests")
+                elif message.type is WSMsgType.TEXT:
                     on_text(message.data)
         finally:
             sender.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await sender
+            await self.closed()
 
-    async def keep_alive(self) -> None:
+    def keep_alive(self) -> None:
         """Ping when it is time; close a connection that is silent or too old."""
         now_ms = self.monotonic_ms()
         if now_ms - self.opened_ms >= self.liveness.age_max_ms:
-            await self.close(WSCloseCode.GOING_AWAY, "24 hours are over")
+            self.close(WSCloseCode.GOING_AWAY, "24 hours are over")
         elif now_ms - self._ponged_ms >= self.liveness.pong_within_ms:
-            await self.close(WSCloseCode.POLICY_VIOLATION, "Pong timeout")
+            self.close(WSCloseCode.POLICY_VIOLATION, "Pong timeout")
         elif now_ms - self._pinged_ms >= self.liveness.ping_every_ms:
             self._pinged_ms = now_ms
             self.counters.pings += 1
-            with contextlib.suppress(ConnectionError):
-                await self.socket.ping(str(now_ms).encode())
+            self._queue.put_nowait(_PING)
+
+    async def _close(self, code: int, reason: str) -> None:
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            await self.socket.close(code=code, message=reason.encode())
 
     def _too_fast(self) -> bool:
         now_ms = self.monotonic_ms()
@@ -141,6 +155,9 @@ class Connection:
         while True:
             text = await self._queue.get()
             try:
+                if text == _PING:
+                    await self.socket.ping(str(self.monotonic_ms()).encode())
+                    continue
                 await self.socket.send_str(text)
             except ConnectionError:
                 return

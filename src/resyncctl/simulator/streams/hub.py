@@ -27,6 +27,7 @@ from resyncctl.simulator.streams.venue import Venue
 
 TICK_MS = 50
 _SERVICE_RESTART = 1012
+_CLOSE_HANDSHAKE_SECONDS = 2.0
 _SPOT_STREAM_HOSTS = frozenset({"stream.binance.com", "data-stream.binance.vision"})
 _USDM_STREAM_HOST = "fstream.binance.com"
 
@@ -76,7 +77,9 @@ class StreamHub:
     async def accept(self, request: web.BaseRequest, host: str) -> web.StreamResponse:
         """Serve one WebSocket until it ends."""
         liveness = self._spot_liveness if "fstream" not in host else self._usdm_liveness
-        socket = web.WebSocketResponse(autoping=False, max_msg_size=1 << 20)
+        socket = web.WebSocketResponse(
+            timeout=_CLOSE_HANDSHAKE_SECONDS, autoping=False, max_msg_size=1 << 20
+        )
         self._accepted += 1
         number = self._accepted
         connection = Connection(number, socket, liveness, _monotonic_ms)
@@ -99,15 +102,18 @@ class StreamHub:
             self._exchange.advance()
             for opened in list(self._open.values()):
                 opened.session.on_tick()
-                await self._apply_faults(opened, self._exchange.now_ms())
-                await opened.connection.keep_alive()
+                self._apply_faults(opened, self._exchange.now_ms())
+                opened.connection.keep_alive()
             await asyncio.sleep(TICK_MS / 1000)
 
     async def close(self) -> None:
         """Stop listening and close every connection, as a venue that restarts does."""
         self._stop_listening()
-        for opened in list(self._open.values()):
-            await opened.connection.close(_SERVICE_RESTART, "Service Restart")
+        closing = [opened.connection for opened in self._open.values()]
+        for connection in closing:
+            connection.close(_SERVICE_RESTART, "Service Restart")
+        for connection in closing:
+            await connection.closed()
 
     def describe(self) -> list[Described]:
         """Return every open connection."""
@@ -132,7 +138,7 @@ class StreamHub:
         for opened in list(self._open.values()):
             opened.session.on_event(event)
 
-    async def _apply_faults(self, opened: _Open, now_ms: int) -> None:
+    def _apply_faults(self, opened: _Open, now_ms: int) -> None:
         session, connection = opened.session, opened.connection
         stall = self._exchange.control.stream_faults.take("stall", session.where, session.account)
         if stall is not None:
@@ -143,7 +149,7 @@ class StreamHub:
         if self._take("server_shutdown", session):
             session.on_shutdown(now_ms)
         if self._take("close_1012", session):
-            await connection.close(_SERVICE_RESTART, "Service Restart")
+            connection.close(_SERVICE_RESTART, "Service Restart")
 
     def _take(self, kind: str, session: Session) -> bool:
         faults = self._exchange.control.stream_faults
