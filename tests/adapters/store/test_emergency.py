@@ -129,6 +129,7 @@ def test_without_any_disk_it_is_mirrored_and_remembered(tmp_path: Path) -> None:
     assert [record.event for record in journal.memory] == mirrored(mirror)
     assert [place.kind for place in journal.places] == ["place 0", "mirror"]
     assert not journal.is_durable
+    assert journal.head.sequence == 1, "the head is the last record that an audit can find"
     assert len(warnings) == 1
     assert [row["event"] for row in on_disk(tmp_path)] == ["intent"]
     (run,) = list_runs([tmp_path / "0"])

@@ -186,6 +186,21 @@ def test_the_token_grows_when_the_lock_file_is_garbage(
     assert written.fencing_token == after.fencing_token
 
 
+def test_the_token_grows_when_the_store_missed_some_and_the_file_is_lost(host: Host) -> None:
+    remembering = host.store
+    tokens = []
+    for number, store in enumerate((remembering, NullStore("locked"), remembering)):
+        if number == 2:
+            host.path.write_bytes(b"garbage")
+        host.store = store
+        leases = host.leases()
+        lease = host.acquire(leases, f"run-{number}")
+        leases.release(lease)
+        tokens.append(lease.fencing_token)
+        host.clock.advance(5)
+    assert tokens == sorted(set(tokens))
+
+
 def test_waiting_for_an_account_ends_when_it_is_free(host: Host) -> None:
     first = host.leases()
     lease = host.acquire(first, "run-a")
@@ -241,6 +256,16 @@ def test_without_any_place_for_a_lock_a_cancel_goes_on(host: Host) -> None:
     assert lease.fencing_token > host.clock.now_ms()
     assert "no lock could be taken" in leases.trouble[-1]
     leases.renew(lease, host.clock.now_ms())
+
+
+def test_without_its_lock_file_the_row_of_another_run_is_respected(host: Host) -> None:
+    (host.state_dir / "locks").write_text("in the way")
+    now_ms = host.clock.now_ms()
+    host.store.grant_lease("main", "run-a", token_above=0, expires_ms=now_ms + 10_000)
+    with pytest.raises(LockedError, match=r"run-a, whose lease runs for another 10 s"):
+        host.acquire(host.leases(break_glass=True), "run-b")
+    host.clock.advance(10_000)
+    assert host.acquire(host.leases(break_glass=True), "run-b").holder == "run-b"
 
 
 def test_a_fallback_that_others_can_write_to_is_not_used(host: Host, tmp_path: Path) -> None:

@@ -94,6 +94,51 @@ def test_a_journal_that_cannot_be_read_is_not_finished(tmp_path: Path) -> None:
     assert [problem.kind for problem in run.problems] == ["unreadable"]
 
 
+def read_only(state_dir: Path, run_id: str, *accounts: str) -> FileJournal:
+    return begun(state_dir, run_id, *accounts, command="reconcile")
+
+
+def test_a_dead_reconcile_needs_nobody_after_the_next_one(tmp_path: Path) -> None:
+    early, middle, late = (f"20261121T1{hour}0000Z-reconcile-2abc" for hour in (0, 1, 2))
+    read_only(tmp_path, early, "a", "b").close()
+    assert [run.run_id for run in unfinished_runs([tmp_path], "a")] == [early]
+    read_only(tmp_path, middle, "a").end(11)
+    assert [run.run_id for run in unfinished_runs([tmp_path])] == [early], "b was not looked at"
+    read_only(tmp_path, late, "b").end(0)
+    assert unfinished_runs([tmp_path]) == ()
+
+
+def test_an_earlier_or_other_or_dead_run_does_not_take_over(tmp_path: Path) -> None:
+    names = [f"20261121T1{hour}0000Z-{command}-2abc" for hour, command in enumerate(
+        ("reconcile", "reconcile", "cancel-all", "reconcile")
+    )]  # fmt: skip
+    read_only(tmp_path, names[0], "a").end(0)
+    read_only(tmp_path, names[1], "a").close()
+    begun(tmp_path, names[2], "a").end(0)
+    assert [run.run_id for run in unfinished_runs([tmp_path])] == [names[1]]
+    read_only(tmp_path, names[3], "a").close()
+    assert [run.run_id for run in unfinished_runs([tmp_path])] == [names[3], names[1]]
+
+
+def test_a_dead_cancel_all_is_never_taken_over_without_a_word(tmp_path: Path) -> None:
+    begun(tmp_path, RUN, "a").close()
+    begun(tmp_path, "20261121T180000Z-cancel-all-2abc", "a").end(0)
+    assert [run.run_id for run in unfinished_runs([tmp_path])] == [RUN]
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_an_unknown_outcome_stays_open_until_the_run_came_to_its_end(
+    tmp_path: Path, ends: bool
+) -> None:
+    journal = begun(tmp_path)
+    permit = journal.intend("cancel_order", {"account": "main"}, deadline_ms=5, fencing_token=4)
+    journal.settle(permit, MutationOutcome(kind=OutcomeKind.UNKNOWN))
+    if ends:
+        journal.end(13)
+    journal.close()
+    assert len(open_intents([tmp_path], "main")) == (0 if ends else 1)
+
+
 def test_a_forged_end_does_not_finish_a_run(tmp_path: Path) -> None:
     """The short look at the last line believes only a line that matches its own hash."""
     journal = begun(tmp_path)

@@ -19,7 +19,7 @@ from resyncctl.adapters.store.migrations import (
 )
 from resyncctl.adapters.store.null_store import NullStore
 from resyncctl.adapters.store.places import store_file
-from resyncctl.adapters.store.sqlite import SqliteStore
+from resyncctl.adapters.store.sqlite import METRICS_KEPT_MS, SqliteStore
 from resyncctl.adapters.store.store_opening import open_store
 from resyncctl.core.discrepancy import Verdict
 from resyncctl.core.model import Order
@@ -217,6 +217,19 @@ def test_a_deleted_store_is_built_again_even_after_an_emergency(tmp_path: Path) 
     again = open_store(tmp_path, NOW)
     assert again.trouble == ()
     again.close()
+
+
+def test_opening_forgets_what_is_old(tmp_path: Path) -> None:
+    store = open_store(tmp_path, NOW)
+    store.add_metrics(FIGURES)
+    store.close()
+    later = NOW + METRICS_KEPT_MS + 1
+    emergency = open_store(tmp_path, later, emergency=True)
+    assert emergency.last_metrics("main") == FIGURES
+    emergency.close()
+    store = open_store(tmp_path, later)
+    assert store.last_metrics("main") is None
+    store.close()
 
 
 def test_a_state_directory_that_cannot_be_made_leaves_no_store(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ reordered, duplicated, foreign records). Called by the journal when it reopens, 
 by the audit.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from resyncctl.adapters.store.records import (
     Record,
     parse_line,
 )
+
+_TAIL_BYTES = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +186,24 @@ class _Walk:
         if gone:
             words = f"record {gone[0]}" if len(gone) == 1 else f"records {gone[0]} to {gone[-1]}"
             self.add("removed", number, record.sequence, f"{words} is missing before it")
+
+
+def last_record(path: Path) -> Record | None:
+    """Return the last record without reading the whole file, None when that is not whole.
+
+    Only a line that matches its own hash is returned.
+    """
+    try:
+        with path.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - _TAIL_BYTES))
+            tail = stream.read()
+    except OSError:
+        return None
+    if not tail.endswith(b"\n"):
+        return None
+    record = parse_line(tail[:-1].rsplit(b"\n", 1)[-1])
+    return record if record is not None and record.intact else None
 
 
 def order_pieces(pieces: Sequence[FileReading]) -> tuple[FileReading, ...]:

@@ -60,6 +60,7 @@ class EmergencyJournal:
         self._places: list[JournalPlace] = []
         self._trouble = ""
         self._head = Head()
+        self._durable_head = Head()
         self._open_intents: set[str] = set()
         self.memory: list[Record] = []
         """What was mirrored and is on no disk."""
@@ -71,8 +72,8 @@ class EmergencyJournal:
 
     @property
     def head(self) -> Head:
-        """The newest record, wherever it went."""
-        return self._head
+        """The newest record that is on a disk: what an audit will look for."""
+        return self._durable_head
 
     @property
     def places(self) -> tuple[JournalPlace, ...]:
@@ -100,7 +101,7 @@ class EmergencyJournal:
             except RecordUnwritableError as trouble:
                 self._leave(journal, trouble)
             else:
-                self._head = journal.head
+                self._head = self._durable_head = journal.head
                 return sequence
 
     def intend(
@@ -133,7 +134,7 @@ class EmergencyJournal:
             except RecordUnwritableError as trouble:
                 self._leave(journal, trouble)
             else:
-                self._head = journal.head
+                self._head = self._durable_head = journal.head
                 break
         self._open_intents.add(intent_id)
         return Permit(intent_id, deadline_ms, fencing_token)
@@ -169,7 +170,8 @@ class EmergencyJournal:
                 self._trouble = _words(trouble)
                 continue
             self._current = journal
-            self._head = journal.head
+            if journal.records_written:
+                self._head = self._durable_head = journal.head
             self._arrive(JournalPlace(kind=kind, place=str(journal.path), reason=self._trouble))
         return self._current
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from resyncctl.adapters.store.append_file import Sync
-from resyncctl.adapters.store.chain import read_file
+from resyncctl.adapters.store.chain import last_record, read_file
 from resyncctl.adapters.store.emergency import EmergencyJournal, Opener
 from resyncctl.adapters.store.journal import Beginning, FileJournal, create_journal
 from resyncctl.adapters.store.places import (
@@ -147,7 +147,9 @@ def previous_run(runs: Path) -> dict[str, object] | None:
     name = _latest(runs)
     if name is None:
         return None
-    head = read_file(runs / name / JOURNAL_NAME, name).head
+    path = runs / name / JOURNAL_NAME
+    last = last_record(path)
+    head = Head(last.sequence, last.sha256) if last else read_file(path, name).head
     return {"run_id": name, "sequence": head.sequence, "sha256": head.sha256}
 
 

@@ -10,6 +10,7 @@ Called by `status`, by `cancel-all` before it starts, and when the store is rebu
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from resyncctl.adapters.store.append_file import is_locked
@@ -17,6 +18,7 @@ from resyncctl.adapters.store.chain import (
     ChainBreak,
     FileReading,
     check_links,
+    last_record,
     order_pieces,
     read_file,
 )
@@ -31,18 +33,25 @@ from resyncctl.adapters.store.records import (
     Head,
     Record,
     Redactor,
-    parse_line,
 )
 from resyncctl.adapters.store.run_ids import is_run_id
 from resyncctl.core.errors import UsageError
+from resyncctl.core.mutation import OutcomeKind
 from resyncctl.ports.views import Clock
 
-_TAIL_BYTES = 16 * 1024
+MUTATING = frozenset({"cancel-all"})
+"""Commands whose unfinished work is never taken over by a later run without a word."""
+
+_LATER_MAX = 50
+_UNKNOWN = OutcomeKind.UNKNOWN.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenIntent:
-    """A mutating request that may have been sent, and of which no outcome was recorded."""
+    """A mutating request that may have been sent, and whose outcome is not known.
+
+    Either no outcome was recorded, or the recorded one is UNKNOWN and the run died before its end.
+    """
 
     intent_id: str
     action: str
@@ -86,7 +95,10 @@ class RunSummary:
 
     @property
     def unfinished(self) -> bool:
-        """Whether a person, or a later run, still has to look after it."""
+        """Whether a person, or a later run, still has to look after it.
+
+        A run that sent nothing is finished by any later one: see `unfinished_runs`.
+        """
         if self.alive or (self.accounts and not self.unresolved):
             return False
         if not self.head.sequence and all(item.kind == "torn" for item in self.problems):
@@ -99,7 +111,7 @@ class RunSummary:
         if self.crashed:
             words.append("it stopped without coming to its end")
         if self.open_intents:
-            words.append(f"{len(self.open_intents)} requests have no recorded outcome")
+            words.append(f"{len(self.open_intents)} requests have no known outcome")
         return "; ".join(words) or "it is finished"
 
 
@@ -148,15 +160,37 @@ def unfinished_runs(roots: Sequence[Path], account: str | None = None) -> tuple[
     """Return the runs that somebody still has to look after, the newest first.
 
     With `account`, only those that concern it. A run that says of itself that it is finished is
-    not read in full, so that years of cron runs cost little.
+    not read in full, so that years of cron runs cost little. A run that sent nothing and died (a
+    `reconcile` at a reboot) needs nobody once a later run of its command has come to its end.
     """
-    candidates = (run for run in find_runs(roots) if not _says_finished(run))
-    summaries = (summarise(run) for run in candidates)
-    return tuple(
-        run
-        for run in summaries
-        if run.unfinished and (account is None or account in run.unresolved)
-    )
+    found = find_runs(roots)
+    unfinished = []
+    for position, folders in enumerate(found):
+        if _says_finished(folders):
+            continue
+        run = summarise(folders)
+        if not run.unfinished or not (account is None or account in run.unresolved):
+            continue
+        if not _is_superseded(run, found[:position]):
+            unfinished.append(run)
+    return tuple(unfinished)
+
+
+def _is_superseded(run: RunSummary, later: Sequence[RunFolders]) -> bool:
+    """Whether later runs of the same command came to their end for each of the run's accounts."""
+    if run.mutated or run.problems or run.command in MUTATING or not run.unresolved:
+        return False
+    waiting = set(run.unresolved)
+    same = (folders for folders in later if f"-{run.command}-" in folders.run_id)
+    for folders in islice(same, _LATER_MAX):
+        if not _says_finished(folders):
+            continue
+        records = folders.read()[0].records
+        if records and records[0].details.get("command") == run.command:
+            waiting -= set(_texts(records[0].details.get("accounts")))
+        if not waiting:
+            return True
+    return False
 
 
 def open_intents(roots: Sequence[Path], account: str) -> tuple[OpenIntent, ...]:
@@ -183,7 +217,7 @@ def summarise(run: RunFolders) -> RunSummary:
     resolved = {str(record.details.get("account")) for record in records if _is(record, RESOLVED)}
     pid = details.get("pid")
     exit_code = ended.details.get("exit_code") if ended else None
-    intents = _intents(records)
+    intents = _intents(records, ended=ended is not None)
     return RunSummary(
         run_id=run.run_id,
         command=str(details.get("command", "unknown")),
@@ -258,34 +292,21 @@ def _says_finished(run: RunFolders) -> bool:
     files = list(run.folders[0].glob("journal*.jsonl"))
     if len(files) != 1:
         return False
-    record = _last_record(files[0])
-    if record is None or not record.intact:
+    record = last_record(files[0])
+    if record is None:
         return False
     if _is(record, ENDED):
         return record.details.get("open_intents") == 0
     return _is(record, RESOLVED) and record.details.get("remaining") == []
 
 
-def _last_record(path: Path) -> Record | None:
-    try:
-        with path.open("rb") as stream:
-            size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, size - _TAIL_BYTES))
-            tail = stream.read()
-    except OSError:
-        return None
-    if not tail.endswith(b"\n"):
-        return None
-    return parse_line(tail[:-1].rsplit(b"\n", 1)[-1])
-
-
-def _intents(records: Iterable[Record]) -> tuple[OpenIntent, ...]:
+def _intents(records: Iterable[Record], *, ended: bool) -> tuple[OpenIntent, ...]:
     waiting: dict[str, OpenIntent] = {}
     for record in records:
         intent_id = str(record.details.get("intent_id"))
         if _is(record, INTENT):
             waiting[intent_id] = _intent(intent_id, record)
-        elif _is(record, OUTCOME):
+        elif _is(record, OUTCOME) and (ended or record.details.get("kind") != _UNKNOWN):
             waiting.pop(intent_id, None)
     return tuple(waiting.values())
 

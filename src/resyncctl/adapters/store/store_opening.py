@@ -66,7 +66,10 @@ def _open(path: Path, now_ms: int, roots: Sequence[Path], emergency: bool) -> St
         told = rebuild(SqliteStore(connection, path), roots)
         connection.execute(f"PRAGMA user_version = {_FILLED}")
         notes += [f"the store was built again from the journals: {told}"] if told else []
-    return SqliteStore(connection, path, notes)
+    opened = SqliteStore(connection, path, notes)
+    if not emergency:
+        opened.prune(now_ms)
+    return opened
 
 
 def _connect(path: Path, now_ms: int) -> sqlite3.Connection:
