@@ -11,8 +11,8 @@ from resyncctl.core.repair import apply_events
 from tests.fakes.faults import FAULTS, Expected, Finding, name_of
 from tests.fakes.worlds import NOW_MS, POLICY, World, make_world
 
-ALONE_SEEDS = 40
-TOGETHER_SEEDS = 150
+ALONE_SEEDS = 15
+TOGETHER_SEEDS = 60
 SYMBOLS = 30
 
 

@@ -105,7 +105,7 @@ def answer(comparison: Comparison, venue: VenueSnapshot) -> dict[str, set[Any]]:
     }
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     kinds=st.lists(st.sampled_from(READABLE), max_size=10, unique=True),

@@ -50,8 +50,9 @@ class EventKind(StrEnum):
     BALANCE_CHANGED = "BalanceChanged"
 
 
-_BEFORE = {EventKind.ORDER_ACCEPTED: 0, EventKind.ORDER_FILLED: 1}
-"""At one moment an order is accepted, then filled, then anything else."""
+_RANK = {EventKind.ORDER_ACCEPTED: 0, EventKind.ORDER_FILLED: 1, EventKind.BALANCE_CHANGED: 3}
+_RANK_ELSE = 2
+"""At one moment an order is accepted, then filled, then anything else; balances come last."""
 _STATES = frozenset({EventKind.POSITION_CHANGED, EventKind.BALANCE_CHANGED})
 _ORDER_KINDS = frozenset(
     {
@@ -174,7 +175,7 @@ def adopt(ours: Order | None, theirs: Order) -> Order:
 
 
 def _sort_key(event: Event) -> tuple[object, ...]:
-    return (event.kind in _STATES, event.at_ms, _BEFORE.get(event.kind, len(_BEFORE)), event.id)
+    return (event.kind in _STATES, event.at_ms, _RANK.get(event.kind, _RANK_ELSE), event.id)
 
 
 def _by_subject(findings: Iterable[Discrepancy]) -> dict[Subject, list[Discrepancy]]:
@@ -236,7 +237,8 @@ def _story(
     for fill, found in sorted(fills, key=lambda entry: (entry[0].at_ms, entry[0].trade_id)):
         yield _filled(fill, found)
         state = after_fill(state, fill) if state else None
-    if state != goal or (unknown and fills):
+    doubled = any(finding.kind is Kind.DUPLICATE_CLIENT_ID for finding in answered)
+    if state != goal or (unknown and fills) or doubled:
         yield Event(
             kind=_ENDINGS.get(goal.status, EventKind.ORDER_UPDATED),
             account=goal.account,
