@@ -131,6 +131,7 @@ class Markets:
     world: str = "live"
     trouble: str | None = None
     _table: MarketTable | None = field(default=None)
+    _late: MarketTable | None = field(default=None)
     _read_disk: bool = field(default=False)
     _asked_ms: int | None = field(default=None)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -147,6 +148,27 @@ class Markets:
             if found is not None:
                 return found.venue_id
         return None if "/" in symbol else symbol
+
+    async def find_id(self, product: str, symbol: str) -> str | None:
+        """Return the venue's name of a symbol, fetching the table when nothing else knows it.
+
+        For look-ups, which come after the cancels: they may fetch where the way to a cancel may
+        not. Names that were already given out stay as they were given.
+        """
+        await self.prepare(product)
+        found = self.venue_id(product, symbol)
+        if found is not None or self.may_fetch:
+            return found
+        async with self._lock:
+            now_ms = self.clock.now_ms()
+            waited = self._asked_ms is None or now_ms - self._asked_ms >= ASK_AGAIN_AFTER_MS
+            if self._late is None and waited:
+                self._asked_ms = now_ms
+                pages = [await self.fetch(one) for one in self.products]
+                rows = [market for page in pages if page is not None for market in page]
+                self._late = build_table(rows, now_ms) if rows else None
+        late = self._late.by_symbol.get((product, symbol)) if self._late else None
+        return late.venue_id if late else None
 
     def notes(self, product: str, venue_ids: Iterable[str]) -> tuple[str, ...]:
         """Return what a reader must know about names that are not mapped."""

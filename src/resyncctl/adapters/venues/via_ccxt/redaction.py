@@ -25,6 +25,7 @@ _IN_QUERY = re.compile(rf"(?i)\b({_NAMES})=([^&\s\"'<>]*)")
 _IN_MAPPING = re.compile(
     rf"(?i)([\"']?\b(?:{_NAMES})\b[\"']?\s*:\s*)(\"[^\"]*\"|'[^']*'|[^\s,}}\]]+)"
 )
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}")
 _secrets: set[str] = set()
 
 
@@ -38,6 +39,7 @@ def redact(text: object) -> str:
     clean = str(text)
     for secret in sorted(_secrets, key=len, reverse=True):
         clean = clean.replace(secret, HIDDEN)
+    clean = _BEARER.sub(lambda found: f"{found.group(1)} {HIDDEN}", clean)
     # Functions and not templates: a template is parsed late, which fails when Python shuts down.
     clean = _IN_QUERY.sub(lambda found: f"{found.group(1)}={HIDDEN}", clean)
     return _IN_MAPPING.sub(lambda found: f"{found.group(1)}{HIDDEN}", clean)

@@ -196,7 +196,7 @@ async def look_up(desk: Desk, reference: OrderReference) -> LookUp:
         Malformed: The row could not be understood.
     """
     await desk.markets.prepare(PRODUCT)
-    symbol = desk.markets.venue_id(PRODUCT, reference.symbol)
+    symbol = await desk.markets.find_id(PRODUCT, reference.symbol)
     if symbol is None:
         raise Unreadable(f"{reference.symbol} is not in the table of spot instruments")
     asked = [

@@ -206,7 +206,7 @@ async def look_up(desk: Desk, reference: OrderReference) -> LookUp:
     await desk.markets.prepare(PRODUCT)
     if reference.scope.order_class is OrderClass.ALGO:
         return await _look_up_algo(desk, reference)
-    symbol = desk.markets.venue_id(PRODUCT, reference.symbol)
+    symbol = await desk.markets.find_id(PRODUCT, reference.symbol)
     if symbol is None:
         raise Unreadable(f"{reference.symbol} is not in the table of linear instruments")
     found = await _first(
