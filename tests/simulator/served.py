@@ -76,6 +76,7 @@ class ScriptedExchange:
         self.reply = Reply(200, {"Content-Type": "application/json"}, b'{"ok":true}')
         self.listen_keys = {"good-key": "main"}
         self.time_ms = 1_790_000_000_000
+        self.breaks: Exception | None = None
         self._listeners: list[Listener] = []
 
     def now_ms(self) -> int:
@@ -85,7 +86,8 @@ class ScriptedExchange:
         return self.time_ms
 
     def advance(self) -> None:
-        pass
+        if self.breaks is not None:
+            raise self.breaks
 
     def handle(self, request: Request) -> Reply:
         self.log.requests.append(request)

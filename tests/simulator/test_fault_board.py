@@ -61,3 +61,17 @@ def test_two_faults_on_one_request_both_work() -> None:
     reply = bench.send(*_SPOT_LIST)
     assert reply.body == b""
     assert [row["changed"] for row in bench.control.fault_ledger()] == [True, True]
+
+
+def test_stream_faults_are_checked_when_armed_and_filed_when_they_fire() -> None:
+    bench = Bench()
+    with pytest.raises(ValueError, match="closed_1012"):
+        bench.control.inject_stream("closed_1012", "spot/market")
+    bench.control.inject_stream("gap", "spot/*", times=0)
+    take = bench.control.stream_faults.take
+    assert bench.control.fault_ledger() == []
+    assert all(take("gap", "spot/btcusdt@depth") for _ in range(5))
+    rows = bench.control.fault_ledger()
+    assert [(row["kind"], row["endpoint"], row["changed"]) for row in rows] == [
+        ("gap", "stream spot/btcusdt@depth", True)
+    ] * 5

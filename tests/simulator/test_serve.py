@@ -198,6 +198,18 @@ async def test_serving_ends_when_told_and_leaves_no_ready_file(tmp_path: Path) -
         socket.create_connection((address, int(port)), timeout=1).close()
 
 
+async def test_a_cancelled_server_cleans_up_like_a_stopped_one(tmp_path: Path) -> None:
+    listening = asyncio.Event()
+    serving = asyncio.create_task(
+        serve(ServeOptions(tmp_path), asyncio.Event(), lambda _: listening.set())
+    )
+    await asyncio.wait_for(listening.wait(), 5)
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert not (tmp_path / "ready.json").exists()
+
+
 async def test_a_second_server_in_the_same_directory_is_refused(tmp_path: Path) -> None:
     stop, listening = asyncio.Event(), asyncio.Event()
     options = ServeOptions(tmp_path)

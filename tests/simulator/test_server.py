@@ -272,3 +272,13 @@ async def test_the_control_plane_calls_public_methods_and_reports_refusals(
         assert (await call(f"call/{name}"))[0] == 404
     assert (await call("log/add", {"row": {}}))[0] == 404
     assert exchange.control.calls == [deposited]
+
+
+async def test_a_server_whose_time_stands_still_says_why(certificates: Certificates) -> None:
+    exchange = ScriptedExchange()
+    server = PracticeServer(exchange, ServerOptions(certificates, TOKEN))
+    await server.__aenter__()
+    exchange.breaks = ArithmeticError("the clock fell off the wall")
+    await asyncio.wait({server.timekeeper}, timeout=2)
+    with pytest.raises(ArithmeticError, match="fell off the wall"):
+        await server.stop()

@@ -54,7 +54,7 @@ class Control:
         self._board = board
         self._latencies = latencies
         self._advance = advance
-        self.stream_faults = StreamFaults()
+        self.stream_faults = StreamFaults(board, world.now_ms)
         self.defects: list[str] = []
 
     def call(self, method: str, arguments: Mapping[str, Any]) -> Any:
@@ -340,7 +340,7 @@ class Control:
         return self._board.arm(kind, where, settings).number
 
     def inject_stream(self, kind: str, where: str = "*", **settings: Any) -> None:
-        """Arm a fault that the streams read."""
+        """Arm a fault that the streams read; see `faults.StreamFault` for `where`."""
         self.stream_faults.add(StreamFault(kind, where, **settings))
 
     def clear_faults(self) -> int:

@@ -7,7 +7,7 @@ client or the venue's truth can show. Order of firing is order of arming.
 Called by `control` (arming) and `pipeline` (taking and recording).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -15,6 +15,18 @@ from typing import Any
 from resyncctl.simulator.calls import Endpoint
 
 FOREVER = 10**9
+STREAM_KINDS = frozenset(
+    {
+        "close_1012",
+        "delayed",
+        "duplicated",
+        "gap",
+        "listen_key_expired",
+        "server_shutdown",
+        "silent_path",
+        "stall",
+    }
+)
 
 
 @dataclass
@@ -66,9 +78,8 @@ class FaultBoard:
 
     def arm(self, kind: str, where: str, settings: Mapping[str, Any]) -> Fault:
         """Arm a fault; `settings` may name account, skip, times (0 means for ever), parameters."""
-        self._number += 1
         fault = Fault(
-            number=self._number,
+            number=self.next_number(),
             kind=kind,
             where=where,
             account=str(settings.get("account", "")),
@@ -78,6 +89,11 @@ class FaultBoard:
         )
         self.armed.append(fault)
         return fault
+
+    def next_number(self) -> int:
+        """Return the number of the next fault, of a request or of a stream."""
+        self._number += 1
+        return self._number
 
     def take(self, endpoint: Endpoint, path: str, account: str) -> list[Fault]:
         """Return the faults that fire on this request, and count them."""
@@ -120,7 +136,12 @@ def matches(where: str, endpoint: Endpoint, path: str) -> bool:
 
 @dataclass
 class StreamFault:
-    """A fault that the streams read: stall, gap, close_1012, listen_key_expired and so on."""
+    """A fault that the streams read; its kind is one of `STREAM_KINDS`.
+
+    `where` is a glob over `spot/market`, `spot/user`, `usdm/market`, `usdm/user` for what happens
+    to a connection, and over `spot/btcusdt@depth@100ms` or `usdm/user/ORDER_TRADE_UPDATE` for what
+    happens to one message (gap, delayed, duplicated).
+    """
 
     kind: str
     where: str = "*"
@@ -129,16 +150,23 @@ class StreamFault:
     times: int = 1
     parameters: dict[str, Any] = field(default_factory=dict)
     fired: int = 0
+    number: int = 0
 
 
 class StreamFaults:
-    """What the streams must do wrong."""
+    """What the streams must do wrong; every firing goes into the ledger of the board."""
 
-    def __init__(self) -> None:
+    def __init__(self, board: FaultBoard, now_ms: Callable[[], int]) -> None:
         self.rows: list[StreamFault] = []
+        self._board = board
+        self._now_ms = now_ms
 
     def add(self, fault: StreamFault) -> None:
-        """Arm a stream fault."""
+        """Arm a stream fault; `times` zero means for ever. Raise ValueError for no such kind."""
+        if fault.kind not in STREAM_KINDS:
+            raise ValueError(f"unknown kind of stream fault {fault.kind!r}")
+        fault.times = fault.times or FOREVER
+        fault.number = self._board.next_number()
         self.rows.append(fault)
 
     def take(self, kind: str, where: str, account: str = "") -> StreamFault | None:
@@ -154,6 +182,17 @@ class StreamFaults:
             fault.fired += 1
             if fault.fired >= fault.times:
                 self.rows.remove(fault)
+            self._board.fired.append(
+                FaultFired(
+                    fault=fault.number,
+                    kind=kind,
+                    where=fault.where,
+                    endpoint=f"stream {where}",
+                    account=account,
+                    time_ms=self._now_ms(),
+                    changed=True,
+                )
+            )
             return fault
         return None
 

@@ -145,8 +145,10 @@ def wall_clock_ms() -> int:
 
 async def _first_of(stop: asyncio.Event, timekeeper: "asyncio.Task[None]") -> None:
     stopping = asyncio.ensure_future(stop.wait())
-    await asyncio.wait({stopping, timekeeper}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
+    try:
+        await asyncio.wait({stopping, timekeeper}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
 
 
 @contextmanager
