@@ -264,6 +264,7 @@ async def test_a_pretended_cancel_leaves_the_order_open() -> None:
         bench.control.inject("cancel_pretended", "spot.cancel")
         assert (await client.cancel_order(placed["id"], BTC))["status"] == "canceled"
         assert len(await client.fetch_open_orders(BTC)) == 1
+        assert [row.executed for row in bench.log.select(kind="cancel")] == [False]
         assert (await client.cancel_order(placed["id"], BTC))["status"] == "canceled"
         assert await client.fetch_open_orders(BTC) == []
 

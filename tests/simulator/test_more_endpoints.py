@@ -48,15 +48,21 @@ def test_the_old_oco_form(side: str) -> None:
 def test_cancel_and_replace() -> None:
     bench = Bench()
     order = bench.spot_order()
+    place = f"{SPOT}/api/v3/order/cancelReplace"
     body = _LIMIT | {"cancelReplaceMode": "STOP_ON_FAILURE", "price": "51000"}
-    named = body | {"cancelOrderId": order["order_id"]}
-    done = bench.ask("POST", f"{SPOT}/api/v3/order/cancelReplace", named)
+    done = bench.ask("POST", place, body | {"cancelOrderId": order["order_id"]})
     assert (done["cancelResult"], done["newOrderResponse"]["price"]) == (
         "SUCCESS",
         "51000.00000000",
     )
-    assert len(bench.control.open_orders("main")) == 1
-    assert bench.ask("POST", f"{SPOT}/api/v3/order/cancelReplace", named)["code"] == -2022
+    (left,) = bench.control.open_orders("main")
+    failed = bench.ask("POST", place, body | {"cancelOrderId": order["order_id"]})
+    assert (failed["code"], failed["data"]["newOrderResult"]) == (-2022, "NOT_ATTEMPTED")
+    half = bench.send("POST", place, body | {"cancelOrderId": left["order_id"], "price": "1"})
+    assert (half.status, json.loads(half.body)["data"]["cancelResult"]) == (409, "SUCCESS")
+    assert bench.control.open_orders("main") == []
+    last = list(bench.log)[-1]
+    assert (last.code, last.executed, last.placed) == (-2021, True, 0)
 
 
 def test_orders_in_a_batch_are_placed_one_by_one() -> None:
@@ -175,6 +181,28 @@ def test_what_is_scheduled_happens_at_its_time_and_again() -> None:
     bench.pass_ms(2_250)
     rows = bench.ask("GET", f"{USDM}/fapi/v1/income", {"incomeType": "FUNDING_FEE"})
     assert [row["time"] - START_MS for row in rows] == [1_000, 1_500, 2_000]
+
+
+def test_the_clock_steps_and_drifts() -> None:
+    bench = Bench()
+    place = f"{SPOT}/api/v3/time"
+    bench.control.set_clock_skew(-300, drift_ppm=2_000)
+    offsets = []
+    for _ in range(3):
+        told = json.loads(bench.send("GET", place, signed=False).body)["serverTime"]
+        offsets.append(told - bench.now_ms)
+        bench.pass_ms(100_000)
+    assert offsets == [-300, -100, 100]
+    bench.control.set_clock_skew(0)
+    assert bench.exchange.now_ms() == bench.now_ms
+
+
+def test_what_is_seeded_past_its_trigger_triggers_without_time_passing() -> None:
+    bench = Bench()
+    bench.control.set_position("main", "BTCUSDT", "1", "60000")
+    bench.control.truth("main")
+    bench.stop_order("61000")
+    assert bench.control.truth("main")["open_algo_orders"] == []
 
 
 def test_a_booked_act_that_cannot_be_done_is_noted_and_time_goes_on() -> None:

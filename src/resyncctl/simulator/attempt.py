@@ -68,9 +68,12 @@ class Attempt:
 
 def answer_of(error: VenueError) -> Answer:
     """Return the answer that carries a refusal."""
+    document: dict[str, Any] = {"code": error.code, "msg": error.message}
+    if error.data is not None:
+        document["data"] = error.data
     return Answer(
         status=error.status,
-        data={"code": error.code, "msg": error.message},
+        data=document,
         headers=error.headers,
         executed=error.executed,
         code=error.code,

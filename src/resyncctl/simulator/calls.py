@@ -55,6 +55,7 @@ class Call:
     view: View = FRESH
     quirks: Quirks = field(default_factory=Quirks)
     placed: int = 0
+    pretended: int = 0
     touched: list[Order] = field(default_factory=list)
 
     @property
@@ -165,6 +166,7 @@ def pretend(call: Call) -> bool:
     if call.quirks.pretend_cancels == 0:
         return False
     call.quirks.pretend_cancels -= 1
+    call.pretended += 1
     return True
 
 

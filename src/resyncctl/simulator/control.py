@@ -31,7 +31,6 @@ from resyncctl.simulator.seeding import Wish, market_of, order_document, side_of
 from resyncctl.simulator.world import World
 
 Document = dict[str, Any]
-STATUSES = ("TRADING", "HALT", "BREAK", "CANCEL_ONLY", "SETTLING", "CLOSE")
 
 
 @exact_methods
@@ -259,8 +258,9 @@ class Control:
 
     def hold_all_prices(self, hold: bool = True) -> None:
         """Stop every price at its value at the start of the exchange, or let them move again."""
-        self._world.settings.moving_prices = not hold
-        self._world.prices_held += 1
+        world = self._world
+        world.prices.freeze(world.started_ms if hold else None, world.clock_now_ms())
+        world.prices_held += 1
 
     def set_liquidity(self, market: str, symbol: str, quantity: str = "") -> None:
         """Cap what one match can fill; "" removes the cap."""
@@ -284,16 +284,13 @@ class Control:
 
     def set_symbol_status(self, market: str, symbol: str, status: str) -> None:
         """Set a symbol's status, such as HALT, BREAK or CANCEL_ONLY."""
-        if status not in STATUSES:
-            raise ValueError(f"status must be one of {', '.join(STATUSES)}")
-        self._world.symbol(market_of(market), symbol)
-        self._world.statuses[market_of(market)][symbol] = status
-        self._world.prices_held += 1
-        self._world.changed()
+        seeding.set_status(self._world, market_of(market), symbol, status)
 
-    def set_clock_skew(self, milliseconds: int) -> None:
-        """Set how far the venue's clock is ahead of the clock that was handed in."""
-        self._world.settings.skew_ms = milliseconds
+    def set_clock_skew(self, milliseconds: int, drift_ppm: int = 0) -> None:
+        """Set how far the venue's clock is ahead, and how fast it drifts further from now on."""
+        settings = self._world.settings
+        settings.skew_ms, settings.drift_ppm = milliseconds, drift_ppm
+        settings.drift_from_ms = self._world.clock_now_ms()
         self._world.changed()
 
     def set_weight_limit(self, market: str, per_minute: int) -> None:

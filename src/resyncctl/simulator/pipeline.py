@@ -123,7 +123,7 @@ class Pipeline:
                 self._count(attempt)
             return answer_of(error)
         self._count(attempt)
-        return Answer(200, data, executed=True)
+        return Answer(200, data, executed=not call.pretended)
 
     def _call(self, attempt: Attempt) -> Call:
         return Call(

@@ -21,8 +21,9 @@ class RequestRow:
     """One request.
 
     `reached`: whether it reached the venue at all. `executed`: whether the venue did what was
-    asked. `copy`: greater than zero for what the network repeated. `placed`: orders that it made.
-    `landed_ms`: when it reached the venue, zero when it never did.
+    asked; false when it only pretended to. `copy`: greater than zero for what the network
+    repeated. `placed`: orders that it made. `landed_ms`: when it reached the venue, zero when it
+    never did.
     """
 
     number: int

@@ -21,6 +21,9 @@ from resyncctl.simulator.usdm_events import tell_account
 from resyncctl.simulator.world import World
 
 
+STATUSES = ("TRADING", "HALT", "BREAK", "CANCEL_ONLY", "SETTLING", "CLOSE")
+
+
 @dataclass(frozen=True)
 class Wish:
     """What a seeded order should be; texts are decimals."""
@@ -237,6 +240,16 @@ def set_liquidity(world: World, key: tuple[Market, str], quantity: str) -> None:
     if quantity:
         world.liquidity[key] = amount_of(quantity)
     world.prices_held += 1
+
+
+def set_status(world: World, market: Market, symbol: str, status: str) -> None:
+    """Set a symbol's status. Raise ValueError for a status that no symbol can have."""
+    if status not in STATUSES:
+        raise ValueError(f"status must be one of {', '.join(STATUSES)}")
+    world.symbol(market, symbol)
+    world.statuses[market][symbol] = status
+    world.prices_held += 1
+    world.changed()
 
 
 def find_order(world: World, reference: Mapping[str, Any]) -> Order:

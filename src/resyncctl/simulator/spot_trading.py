@@ -15,7 +15,7 @@ from resyncctl.simulator.calls import Call, pretend, reachable
 from resyncctl.simulator.numbers import ZERO
 from resyncctl.simulator.orders import Order, OrderList, OrderTerms
 from resyncctl.simulator.spot_rows import canceled_row, list_row, placed_row
-from resyncctl.simulator.venue_errors import refuse, unknown_order_cancel
+from resyncctl.simulator.venue_errors import VenueError, refuse, unknown_order_cancel
 
 _KINDS = (
     "LIMIT",
@@ -124,24 +124,49 @@ def cancel_open_orders(call: Call) -> list[dict[str, Any]]:
 
 
 def cancel_replace(call: Call) -> dict[str, Any]:
-    """POST /api/v3/order/cancelReplace; a partial failure answers HTTP 409 on the real venue.
+    """POST /api/v3/order/cancelReplace, mode STOP_ON_FAILURE: cancel, and only then place.
 
-    Only STOP_ON_FAILURE is offered: the new order is tried when the cancel has succeeded.
+    Raise VenueError 400 -2022 when the cancel fails, 409 -2021 when only the new order does.
     """
-    mode = call.required("cancelReplaceMode")
-    if mode != "STOP_ON_FAILURE":
+    if call.required("cancelReplaceMode") != "STOP_ON_FAILURE":
         raise refuse(-1145, "Invalid cancelReplaceMode.")
     symbol = call.symbol("spot")
     order = _order_named(call, symbol, "cancelOrderId", "cancelOrigClientOrderId")
     if order is None or not order.is_open:
-        raise refuse(-2022, "Order cancel-replace failed.")
-    client_id = call.new_client_id("cancelNewClientOrderId", "simc")
-    canceled = _cancel(call, order, client_id)
+        unknown = unknown_order_cancel()
+        raise VenueError(
+            400,
+            -2022,
+            "Order cancel-replace failed.",
+            data={
+                "cancelResult": "FAILURE",
+                "newOrderResult": "NOT_ATTEMPTED",
+                "cancelResponse": {"code": unknown.code, "msg": unknown.message},
+                "newOrderResponse": None,
+            },
+        )
+    canceled = _cancel(call, order, call.new_client_id("cancelNewClientOrderId", "simc"))
+    call.touched.append(order)
+    try:
+        placed = place_order(call)
+    except VenueError as error:
+        raise VenueError(
+            409,
+            -2021,
+            "Order cancel-replace partially failed.",
+            executed=True,
+            data={
+                "cancelResult": "SUCCESS",
+                "newOrderResult": "FAILURE",
+                "cancelResponse": canceled,
+                "newOrderResponse": {"code": error.code, "msg": error.message},
+            },
+        ) from None
     return {
         "cancelResult": "SUCCESS",
         "newOrderResult": "SUCCESS",
         "cancelResponse": canceled,
-        "newOrderResponse": place_order(call),
+        "newOrderResponse": placed,
     }
 
 

@@ -22,6 +22,7 @@ class VenueError(Exception):
         *,
         headers: Mapping[str, str] = MappingProxyType({}),
         executed: bool = False,
+        data: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(f"{status} {code} {message}")
         self.status = status
@@ -29,6 +30,7 @@ class VenueError(Exception):
         self.message = message
         self.headers = headers
         self.executed = executed
+        self.data = data
 
 
 def refuse(code: int, message: str, status: int = 400) -> VenueError:

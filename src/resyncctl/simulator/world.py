@@ -31,8 +31,9 @@ class VenueSettings:
     """What the control plane may turn."""
 
     skew_ms: int = 0
+    drift_ppm: int = 0
+    drift_from_ms: int = 0
     system_status: int = 0
-    moving_prices: bool = True
     max_open_orders: int = 200
     max_algo_orders: int = 200
     max_order_lists: int = 20
@@ -71,7 +72,9 @@ class World:
 
     def now_ms(self) -> int:
         """Return the time on the venue's clock."""
-        return self.clock_now_ms() + self.settings.skew_ms
+        settings, clock_ms = self.settings, self.clock_now_ms()
+        drift_ms = (clock_ms - settings.drift_from_ms) * settings.drift_ppm // 1_000_000
+        return clock_ms + settings.skew_ms + drift_ms
 
     def later(self, delay_ms: int, act: Act, key: object = None) -> None:
         """Book an act."""
@@ -109,8 +112,7 @@ class World:
 
     def mid(self, market: Market, symbol: str) -> Decimal:
         """Return the price at which takers trade now."""
-        at_ms = self.clock_now_ms() if self.settings.moving_prices else self.started_ms
-        return self.prices.mid(market, symbol, at_ms)
+        return self.prices.mid(market, symbol, self.clock_now_ms())
 
     def owner(self, order: Order) -> Account:
         """Return the account of an order."""
