@@ -122,6 +122,7 @@ async def test_an_unknown_order_is_rejected_as_gone_and_never_as_cancelled() -> 
         Say({"retCode": 777777, "retMsg": "never heard of", "result": {}}),
         Say("<html>", status=502),
         Say("", status=504),
+        Say("<html>", status=401),
         Say(BODIES["bybit"]["POST /v5/order/cancel-all"]),
         Say({"retCode": 0, "retMsg": "OK", "result": {"orderId": "another"}, "retExtInfo": {}}),
         aiohttp.ServerDisconnectedError(),
