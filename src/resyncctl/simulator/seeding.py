@@ -20,7 +20,6 @@ from resyncctl.simulator.orders import AlgoOrder, Fill, Order, OrderTerms
 from resyncctl.simulator.usdm_events import tell_account
 from resyncctl.simulator.world import World
 
-
 STATUSES = ("TRADING", "HALT", "BREAK", "CANCEL_ONLY", "SETTLING", "CLOSE")
 
 
