@@ -127,7 +127,7 @@ def test_without_a_gate_nothing_is_sent(folder: Path) -> None:
 def test_it_quotes_books_fills_and_stops_cleanly(folder: Path) -> None:
     open_gate(folder)
     assert live(folder, 3, FILLS='["0.004"]') == 0
-    assert orders(folder) == [("X1", OrderStatus.ACCEPTED)]
+    assert orders(folder) == [("X1", OrderStatus.PARTIALLY_FILLED)]
     assert live(folder, 3, FILLS='["0.004", "0.006"]') == 0
     assert orders(folder)[0] == ("X1", OrderStatus.FILLED)
     found = read_checkpoint(folder / "bot.json")
