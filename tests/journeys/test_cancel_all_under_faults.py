@@ -72,6 +72,9 @@ def test_a_passing_fault_is_survived_or_admitted(tmp_path: Path, kind: str, wher
     settings: dict[str, Any] = {"times": 3, "skip": 1 if where == "read" else 0}
     after = cancel_crowd(tmp_path, orders=60, faults=[(kind, where, settings)])
     check(after)
+    assert after.faults, "the fault never fired"
+    if kind != "key_revoked":
+        assert after.code is ExitCode.OK, "the fault passed, and the account is still not proved"
 
 
 @pytest.mark.parametrize(

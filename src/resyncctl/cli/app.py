@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 import typer
@@ -88,7 +89,11 @@ async def _supervise(job: Job, invocation: "Invocation") -> "Outcome":
     """Run the job under the signals' rules."""
     task = asyncio.ensure_future(_as_coroutine(job, invocation))
     _listen(task, job, invocation)
-    return await task
+    outcome = await task
+    if invocation.interruption.asked() and outcome.exit_code is ExitCode.RESIDUAL:
+        # The accounts keep their own answer; the command as a whole was interrupted.
+        return replace(outcome, exit_code=_signal_code(invocation))
+    return outcome
 
 
 async def _as_coroutine(job: Job, invocation: "Invocation") -> "Outcome":

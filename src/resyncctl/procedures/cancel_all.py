@@ -251,7 +251,10 @@ class _Run:
             as_of_ms=self.clock.now_ms(),
             interrupted=self.interrupted(),
         )
-        self.journal.record("cancel_all_ended", {"status": outcome.status, **outcome.evidence})
+        self.journal.record(
+            "cancel_all_ended",
+            {"account": self.request.account, "status": outcome.status, **outcome.evidence},
+        )
         return outcome
 
     async def _first_listing(self) -> Listing:

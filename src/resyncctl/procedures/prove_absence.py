@@ -16,6 +16,7 @@ from resyncctl.ports.views import Clock, Progress, VenueView
 from resyncctl.procedures.look_up import look_up_all
 
 LOOK_UP_PAUSE_MS = 1_000
+ATTENTION_MS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ async def watch_absence(
     interrupted: Interrupted,
 ) -> ProofResult:
     """Read until absence is proved, an unexpected order shows, or the deadline passes."""
-    await clock.sleep_ms(max(0, request.not_before_ms - clock.monotonic_ms()))
+    await _wait(request.not_before_ms - clock.monotonic_ms(), clock, interrupted)
     pause_ms = max(250, request.horizon_ms // max(1, request.required_reads - 1))
     reads: list[ProofRead] = []
     while True:
@@ -106,7 +107,15 @@ async def watch_absence(
         if proof.proved or unexpected or out_of_time or interrupted():
             return ProofResult(proof, unexpected, listing.began_ms)
         # A read that failed is repeated soon; a read that worked waits for its share of the span.
-        await clock.sleep_ms(min(pause_ms, 1_000) if listing.unreadable else pause_ms)
+        soon_ms = min(pause_ms, 1_000) if listing.unreadable else pause_ms
+        await _wait(soon_ms, clock, interrupted)
+
+
+async def _wait(duration_ms: int, clock: Clock, interrupted: Interrupted) -> None:
+    """Sleep in short pieces, so that an operator who interrupts is heard at once."""
+    until_ms = clock.monotonic_ms() + duration_ms
+    while not interrupted() and (left_ms := until_ms - clock.monotonic_ms()) > 0:
+        await clock.sleep_ms(min(left_ms, ATTENTION_MS))
 
 
 async def settle_all(
