@@ -1,11 +1,8 @@
 """The store in memory. It obeys the same contract as the one on disk."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from resyncctl.core.model import Order
-from resyncctl.core.money import plain
-from resyncctl.core.plan import order_key
+from resyncctl.core.discrepancy import Verdict
 from resyncctl.core.safety import VerdictRecord
 from resyncctl.ports.store import (
     CheckpointSeen,
@@ -13,7 +10,6 @@ from resyncctl.ports.store import (
     LeaseRow,
     RunMetrics,
     RunRow,
-    SeenOrder,
 )
 
 DAY_MS = 24 * 3600 * 1000
@@ -30,7 +26,6 @@ class MemoryStore:
     _verdicts: list[VerdictRecord] = field(default_factory=list)
     _checkpoints: dict[str, CheckpointSeen] = field(default_factory=dict)
     _metrics: list[RunMetrics] = field(default_factory=list)
-    _orders: dict[tuple[str, str], SeenOrder] = field(default_factory=dict)
 
     def begin_run(self, run: RunRow) -> bool:
         self._runs[run.run_id] = run
@@ -82,7 +77,11 @@ class MemoryStore:
 
     def last_verdict(self, account: str) -> VerdictRecord | None:
         own = [record for record in self._verdicts if record.account == account]
-        return max(reversed(own), key=lambda record: record.as_of_ms, default=None)
+        if not own:
+            return None
+        newest = [max(reversed(own), key=lambda record: record.as_of_ms), own[-1]]
+        shut = (r for r in newest if r.blocks_resume or r.verdict is not Verdict.CLEAN)
+        return next(shut, newest[0])
 
     def remember_checkpoint(self, seen: CheckpointSeen) -> bool:
         before = self._checkpoints.get(seen.account)
@@ -100,36 +99,11 @@ class MemoryStore:
     def last_metrics(self, account: str) -> RunMetrics | None:
         return next((m for m in reversed(self._metrics) if m.account == account), None)
 
-    def remember_orders(self, orders: Sequence[Order], at_ms: int) -> bool:
-        for order in orders:
-            self._orders[order.account, order_key(order)] = SeenOrder(
-                account=order.account,
-                key=order_key(order),
-                symbol=order.symbol,
-                scope=str(order.scope),
-                status=order.status.value,
-                terminal=order.is_terminal,
-                client_order_id=order.client_order_id,
-                venue_order_id=order.venue_order_id,
-                filled=plain(order.filled),
-                at_ms=at_ms,
-            )
-        return True
-
-    def unfinished_orders(self, account: str) -> tuple[SeenOrder, ...]:
-        own = (seen for seen in self._orders.values() if seen.account == account)
-        return tuple(sorted((s for s in own if not s.terminal), key=lambda seen: seen.key))
-
     def prune(self, now_ms: int) -> int:
-        old = [
-            key
-            for key, seen in self._orders.items()
-            if seen.terminal and seen.at_ms < now_ms - DAY_MS
-        ]
-        for key in old:
-            del self._orders[key]
-        self._metrics = [m for m in self._metrics if m.at_ms >= now_ms - 90 * DAY_MS]
-        return len(old)
+        kept = [m for m in self._metrics if m.at_ms >= now_ms - 90 * DAY_MS]
+        gone = len(self._metrics) - len(kept)
+        self._metrics = kept
+        return gone
 
     def close(self) -> None:
         return None

@@ -7,11 +7,10 @@ write that did not happen gives False, and `trouble` says why in the operator's 
 ever goes in. Called by wiring, the gate, the leases and the status board.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from resyncctl.core.model import Order
 from resyncctl.core.safety import VerdictRecord
 from resyncctl.core.snapshot import Unknown
 
@@ -94,22 +93,6 @@ class RunMetrics:
     gate_since_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenOrder:
-    """An order that a run has seen or cancelled, with the last status that was known."""
-
-    account: str
-    key: str
-    symbol: str
-    scope: str
-    status: str
-    terminal: bool
-    client_order_id: str | None
-    venue_order_id: str | None
-    filled: str
-    at_ms: int
-
-
 class Store(Protocol):
     """The memory of this host. See the module for what it promises when it cannot be used."""
 
@@ -166,7 +149,11 @@ class Store(Protocol):
         ...
 
     def last_verdict(self, account: str) -> VerdictRecord | Unknown | None:
-        """Return the account's newest verdict, None when there never was one."""
+        """Return the account's newest verdict, None when there never was one.
+
+        When the newest by its own time and the newest by arrival differ, the one that does not let
+        the gate open is returned.
+        """
         ...
 
     def remember_checkpoint(self, seen: CheckpointSeen) -> bool:
@@ -185,16 +172,8 @@ class Store(Protocol):
         """Return the newest figures of an account, None when there are none."""
         ...
 
-    def remember_orders(self, orders: Sequence[Order], at_ms: int) -> bool:
-        """Remember the last known status of orders."""
-        ...
-
-    def unfinished_orders(self, account: str) -> tuple[SeenOrder, ...] | Unknown:
-        """Return the account's remembered orders whose last known status is not terminal."""
-        ...
-
     def prune(self, now_ms: int) -> int | Unknown:
-        """Forget terminal orders older than 24 hours and figures older than 90 days."""
+        """Forget figures older than 90 days; return how many."""
         ...
 
     def close(self) -> None:

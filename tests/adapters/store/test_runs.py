@@ -127,16 +127,44 @@ def test_a_dead_cancel_all_is_never_taken_over_without_a_word(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("ends", [True, False])
-def test_an_unknown_outcome_stays_open_until_the_run_came_to_its_end(
-    tmp_path: Path, ends: bool
+@pytest.mark.parametrize("status", ["proved_empty", "residual", None])
+def test_an_account_is_left_over_until_it_is_proved(
+    tmp_path: Path, status: str | None, ends: bool
 ) -> None:
-    journal = begun(tmp_path)
-    permit = journal.intend("cancel_order", {"account": "main"}, deadline_ms=5, fencing_token=4)
-    journal.settle(permit, MutationOutcome(kind=OutcomeKind.UNKNOWN))
+    """An unknown outcome, or an end without proof, is work for the next run."""
+    journal = begun(tmp_path, RUN, "a", "b", "untouched")
+    for account in ("a", "b"):
+        permit = journal.intend(
+            "cancel_order", {"account": account}, deadline_ms=5, fencing_token=4
+        )
+        journal.settle(permit, MutationOutcome(kind=OutcomeKind.UNKNOWN))
+    journal.record("cancel_all_ended", {"account": "a", "status": "proved_empty"})
+    if status is not None:
+        journal.record("cancel_all_ended", {"account": "b", "status": status})
     if ends:
-        journal.end(13)
+        journal.end(0 if status == "proved_empty" else 13)
     journal.close()
-    assert len(open_intents([tmp_path], "main")) == (0 if ends else 1)
+    assert open_intents([tmp_path], "a") == ()
+    if status == "proved_empty":
+        left: tuple[str, ...] = () if ends else ("untouched",)
+    else:
+        left = ("b",) if ends else ("b", "untouched")
+        assert len(open_intents([tmp_path], "b")) == 1
+    assert tuple(a for run in unfinished_runs([tmp_path]) for a in run.unresolved) == left
+    for account in left:
+        resolve_account([tmp_path], account, by_run=LATER, clock=FakeClock(), redact=untouched)
+    assert unfinished_runs([tmp_path]) == ()
+
+
+def test_a_run_that_ended_without_proof_says_so(tmp_path: Path) -> None:
+    journal = begun(tmp_path, RUN, "a")
+    permit = journal.intend("cancel_order", {"account": "a"}, deadline_ms=5, fencing_token=4)
+    journal.settle(permit, MutationOutcome(kind=OutcomeKind.ACKNOWLEDGED))
+    journal.record("cancel_all_ended", {"account": "a", "status": "residual"})
+    journal.end(13)
+    (run,) = unfinished_runs([tmp_path], "a")
+    assert run.why() == "it did not prove a in order"
+    assert open_intents([tmp_path], "a") == ()
 
 
 def test_a_forged_end_does_not_finish_a_run(tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ from resyncctl.adapters.store.places import store_file
 from resyncctl.adapters.store.sqlite import METRICS_KEPT_MS, SqliteStore
 from resyncctl.adapters.store.store_opening import open_store
 from resyncctl.core.discrepancy import Verdict
-from resyncctl.core.model import Order
 from resyncctl.core.safety import VerdictRecord
 from resyncctl.core.snapshot import Unknown
 from resyncctl.ports.store import CheckpointSeen, GateMove, RunMetrics, RunRow, Store
@@ -45,7 +44,6 @@ FIGURES = RunMetrics(
     account="main", run_id=RUN, command="x", at_ms=NOW, duration_ms=1, exit_code=0, completed=True
 )
 SEEN = CheckpointSeen(account="main", sequence=1, digest="d", at_ms=NOW)
-NO_ORDERS: list[Order] = []
 
 WRITES: list[Callable[[Store], object]] = [
     lambda store: store.begin_run(ROW),
@@ -55,7 +53,6 @@ WRITES: list[Callable[[Store], object]] = [
     lambda store: store.remember_verdict(VERDICT),
     lambda store: store.remember_checkpoint(SEEN),
     lambda store: store.add_metrics(FIGURES),
-    lambda store: store.remember_orders(NO_ORDERS, NOW),
 ]
 ANSWERS: list[Callable[[Store], object]] = [
     lambda store: store.grant_lease("main", "a", token_above=0, expires_ms=NOW),
@@ -69,7 +66,6 @@ READS: list[Callable[[Store], object]] = [
     lambda store: store.last_verdict("main"),
     lambda store: store.last_checkpoint("main"),
     lambda store: store.last_metrics("main"),
-    lambda store: store.unfinished_orders("main"),
 ]
 
 

@@ -1,17 +1,15 @@
 """What every store has to do, asked of the one on disk and of the one in memory."""
 
 from collections.abc import Iterator
-from decimal import Decimal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from resyncctl.adapters.store.sqlite import DAY_MS, METRICS_KEPT_MS
+from resyncctl.adapters.store.sqlite import METRICS_KEPT_MS
 from resyncctl.adapters.store.store_opening import open_store
 from resyncctl.core.discrepancy import Verdict
-from resyncctl.core.model import Order, OrderStatus, Side
 from resyncctl.core.safety import VerdictRecord
-from resyncctl.core.snapshot import Unknown
 from resyncctl.ports.store import (
     CheckpointSeen,
     GateMove,
@@ -43,21 +41,6 @@ def run_row(number: int, **changes: object) -> RunRow:
         **changes,
     }
     return RunRow(**values)  # type: ignore[arg-type]  # the fields of a run row
-
-
-def order(number: int, status: OrderStatus) -> Order:
-    return Order(
-        account="main",
-        product="spot",
-        symbol="BTC/USDT",
-        side=Side.BUY,
-        type="limit",
-        status=status,
-        client_order_id=f"mm1-{number}",
-        venue_order_id=str(number),
-        quantity=Decimal("0.10"),
-        filled=Decimal("0.0300"),
-    )
 
 
 def test_runs_come_newest_first_and_end(store: Store) -> None:
@@ -140,6 +123,15 @@ def test_the_newest_verdict_is_returned_whole(store: Store) -> None:
     assert store.last_verdict("main") == verdict(3, "c")
     store.remember_verdict(verdict(3, "d"))
     assert store.last_verdict("main") == verdict(3, "d")
+    shut = replace(verdict(2, "late"), verdict=Verdict.DISCREPANT, blocks_resume=True)
+    store.remember_verdict(shut)
+    assert store.last_verdict("main") == shut, "it arrived last, and keeps the gate shut"
+    store.remember_verdict(verdict(1, "f"))
+    assert store.last_verdict("main") == verdict(3, "d")
+    worse = replace(verdict(9, "g"), verdict=Verdict.UNKNOWN)
+    store.remember_verdict(worse)
+    store.remember_verdict(verdict(8, "h"))
+    assert store.last_verdict("main") == worse, "it is newest by its own time"
     assert store.last_verdict("other") is None
 
 
@@ -176,25 +168,7 @@ def test_figures_come_back_as_they_went_in(store: Store) -> None:
     assert store.add_metrics(figures(1))
     assert store.add_metrics(figures(NOW))
     assert store.last_metrics("main") == figures(NOW)
-    store.prune(NOW + METRICS_KEPT_MS)
+    assert store.prune(NOW + METRICS_KEPT_MS) == 1
     assert store.last_metrics("main") == figures(NOW)
-    store.prune(NOW + METRICS_KEPT_MS + 1)
+    assert store.prune(NOW + METRICS_KEPT_MS + 1) == 1
     assert store.last_metrics("main") is None
-
-
-def test_terminal_orders_are_forgotten_after_a_day_and_others_never(store: Store) -> None:
-    assert store.remember_orders([order(1, OrderStatus.ACCEPTED)], NOW)
-    assert store.remember_orders(
-        [order(2, OrderStatus.CANCELED), order(3, OrderStatus.PENDING_CANCEL)], NOW
-    )
-    unfinished = store.unfinished_orders("main")
-    assert not isinstance(unfinished, Unknown)
-    assert [seen.venue_order_id for seen in unfinished] == ["1", "3"]
-    assert unfinished[0].filled == "0.03"
-    assert unfinished[0].scope == "spot/regular"
-    assert store.prune(NOW + DAY_MS) == 0
-    assert store.prune(NOW + DAY_MS + 1) == 1
-    assert store.prune(NOW + 100 * DAY_MS) == 0
-    assert store.unfinished_orders("main") == unfinished
-    store.remember_orders([order(1, OrderStatus.FILLED), order(3, OrderStatus.CANCELED)], NOW)
-    assert store.unfinished_orders("main") == ()

@@ -17,7 +17,8 @@ from resyncctl.adapters.store.chain import ChainBreak, FileReading, check_links
 from resyncctl.adapters.store.places import JOURNAL_NAME, runs_directory
 from resyncctl.adapters.store.records import BEGAN, ENDED, RESOLVED, Record
 from resyncctl.adapters.store.run_ids import is_run_id
-from resyncctl.adapters.store.runs import RunFolders, find_runs
+from resyncctl.adapters.store.runs import find_runs
+from resyncctl.adapters.store.summary import RunFolders
 from resyncctl.core.errors import UsageError
 from resyncctl.ports.store import RunRow
 

@@ -66,7 +66,7 @@ MIGRATIONS = (
     ),
     Migration(
         2,
-        "checkpoints, figures, orders",
+        "checkpoints, figures",
         (
             """CREATE TABLE checkpoint_seen (
                 account TEXT PRIMARY KEY, sequence INTEGER NOT NULL,
@@ -77,13 +77,6 @@ MIGRATIONS = (
                 figures TEXT NOT NULL
             )""",
             "CREATE INDEX run_metrics_account ON run_metrics (account, id)",
-            """CREATE TABLE seen_order (
-                account TEXT NOT NULL, key TEXT NOT NULL, symbol TEXT NOT NULL,
-                scope TEXT NOT NULL, status TEXT NOT NULL, terminal INTEGER NOT NULL,
-                client_order_id TEXT, venue_order_id TEXT, filled TEXT NOT NULL,
-                at_ms INTEGER NOT NULL, PRIMARY KEY (account, key)
-            )""",
-            "CREATE INDEX seen_order_terminal ON seen_order (terminal, at_ms)",
         ),
     ),
 )

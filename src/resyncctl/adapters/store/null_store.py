@@ -3,9 +3,6 @@
 Every question is answered `Unknown`, every write says that it did not happen. Made by `open_store`.
 """
 
-from collections.abc import Sequence
-
-from resyncctl.core.model import Order
 from resyncctl.core.safety import VerdictRecord
 from resyncctl.core.snapshot import Unknown
 from resyncctl.ports.store import CheckpointSeen, GateMove, RunMetrics, RunRow
@@ -93,14 +90,6 @@ class NullStore:
         return False
 
     def last_metrics(self, account: str) -> Unknown:  # noqa: ARG002  # the protocol's signature
-        """Say why this is not known."""
-        return self._unknown
-
-    def remember_orders(self, orders: Sequence[Order], at_ms: int) -> bool:  # noqa: ARG002
-        """Remember nothing."""
-        return False
-
-    def unfinished_orders(self, account: str) -> Unknown:  # noqa: ARG002  # the same
         """Say why this is not known."""
         return self._unknown
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from resyncctl.adapters.store.records import Record
-from resyncctl.adapters.store.runs import RunFolders, find_runs, summarise
+from resyncctl.adapters.store.runs import find_runs
+from resyncctl.adapters.store.summary import RunFolders, summarise
 from resyncctl.core.discrepancy import Verdict
 from resyncctl.core.gate import GateState
 from resyncctl.core.safety import VerdictRecord

@@ -8,9 +8,6 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from resyncctl.core.discrepancy import Verdict
-from resyncctl.core.model import Order
-from resyncctl.core.money import plain
-from resyncctl.core.plan import order_key
 from resyncctl.core.safety import VerdictRecord
 from resyncctl.ports.store import (
     CheckpointSeen,
@@ -18,7 +15,6 @@ from resyncctl.ports.store import (
     LeaseRow,
     RunMetrics,
     RunRow,
-    SeenOrder,
 )
 
 Row = tuple[object, ...]
@@ -30,9 +26,6 @@ MOVE_COLUMNS = (
     "account, from_state, to_state, reason, made_by, run_id, at_ms, evidence_sha256, failed_copies"
 )
 VERDICT_COLUMNS = "account, verdict, blocks_resume, as_of_ms, valid_until_ms, run_id, digests"
-ORDER_COLUMNS = (
-    "account, key, symbol, scope, status, terminal, client_order_id, venue_order_id, filled, at_ms"
-)
 
 
 def text_of(value: object) -> str:
@@ -166,39 +159,6 @@ def metrics_of(text: object) -> RunMetrics:
         for kind, severity, count in (counts if isinstance(counts, list) else [])
     }
     return RunMetrics(**values)  # type: ignore[arg-type]  # written by metrics_text from the same fields
-
-
-def order_values(order: Order, at_ms: int) -> Row:
-    """Return the columns of an order as it was last seen."""
-    return (
-        order.account,
-        order_key(order),
-        order.symbol,
-        str(order.scope),
-        order.status.value,
-        int(order.is_terminal),
-        order.client_order_id,
-        order.venue_order_id,
-        plain(order.filled),
-        at_ms,
-    )
-
-
-def order_of(row: Row) -> SeenOrder:
-    """Return the order of a row."""
-    account, key, symbol, scope, status, terminal, client_id, venue_id, filled, at_ms = row
-    return SeenOrder(
-        account=str(account),
-        key=str(key),
-        symbol=str(symbol),
-        scope=str(scope),
-        status=str(status),
-        terminal=bool(terminal),
-        client_order_id=_optional_text(client_id),
-        venue_order_id=_optional_text(venue_id),
-        filled=str(filled),
-        at_ms=_number(at_ms),
-    )
 
 
 def _number(value: object) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from resyncctl.adapters.store import rows
-from resyncctl.core.model import Order
+from resyncctl.core.discrepancy import Verdict
 from resyncctl.core.safety import VerdictRecord
 from resyncctl.core.snapshot import Unknown
 from resyncctl.ports.store import (
@@ -21,13 +21,11 @@ from resyncctl.ports.store import (
     LeaseRow,
     RunMetrics,
     RunRow,
-    SeenOrder,
 )
 
 BUSY_MS = 250
 """How long a locked store is waited for, once."""
-DAY_MS = 24 * 3600 * 1000
-METRICS_KEPT_MS = 90 * DAY_MS
+METRICS_KEPT_MS = 90 * 24 * 3600 * 1000
 
 T = TypeVar("T")
 
@@ -136,13 +134,21 @@ class SqliteStore:
         )
 
     def last_verdict(self, account: str) -> VerdictRecord | Unknown | None:
-        """Return the account's newest verdict, None when there never was one."""
-        return self._one(
-            f"SELECT {rows.VERDICT_COLUMNS} FROM verdict WHERE account = ? "  # noqa: S608  # column names of this program
-            "ORDER BY as_of_ms DESC, id DESC LIMIT 1",
-            (account,),
-            rows.verdict_of,
-        )
+        """Return the account's newest verdict, None when there never was one.
+
+        When the clock was set back, or two runs overlapped, the newest by its own time and the
+        newest by arrival differ; then the one that does not let the gate open is returned.
+        """
+        found = [
+            self._one(
+                f"SELECT {rows.VERDICT_COLUMNS} FROM verdict WHERE account = ? "  # noqa: S608  # column names of this program
+                f"ORDER BY {order} LIMIT 1",
+                (account,),
+                rows.verdict_of,
+            )
+            for order in ("as_of_ms DESC, id DESC", "id DESC")
+        ]
+        return next((one for one in found if _forbids(one)), found[0])
 
     def remember_checkpoint(self, seen: CheckpointSeen) -> bool:
         """Remember a generation of a checkpoint; an older one than the newest changes nothing."""
@@ -176,39 +182,13 @@ class SqliteStore:
             lambda row: rows.metrics_of(row[0]),
         )
 
-    def remember_orders(self, orders: Sequence[Order], at_ms: int) -> bool:
-        """Remember the last known status of orders."""
-
-        def remember(connection: sqlite3.Connection) -> bool:
-            connection.executemany(
-                f"INSERT OR REPLACE INTO seen_order ({rows.ORDER_COLUMNS}) "  # noqa: S608  # column names of this program
-                "VALUES (?,?,?,?,?,?,?,?,?,?)",
-                [rows.order_values(order, at_ms) for order in orders],
-            )
-            return True
-
-        return self._transaction(remember) is True
-
-    def unfinished_orders(self, account: str) -> tuple[SeenOrder, ...] | Unknown:
-        """Return the account's remembered orders whose last known status is not terminal."""
-        return self._rows(
-            f"SELECT {rows.ORDER_COLUMNS} FROM seen_order "  # noqa: S608  # column names of this program
-            "WHERE account = ? AND terminal = 0 ORDER BY key",
-            (account,),
-            rows.order_of,
-        )
-
     def prune(self, now_ms: int) -> int | Unknown:
-        """Forget terminal orders older than 24 hours and figures older than 90 days."""
+        """Forget figures older than 90 days; return how many."""
 
         def forget(connection: sqlite3.Connection) -> int:
-            orders = connection.execute(
-                "DELETE FROM seen_order WHERE terminal = 1 AND at_ms < ?", (now_ms - DAY_MS,)
-            )
-            connection.execute(
+            return connection.execute(
                 "DELETE FROM run_metrics WHERE at_ms < ?", (now_ms - METRICS_KEPT_MS,)
-            )
-            return orders.rowcount
+            ).rowcount
 
         return self._transaction(forget)
 
@@ -267,3 +247,10 @@ class SqliteStore:
         if patient != self._patient and self._connection is not None:
             self._patient = patient
             self._connection.execute(f"PRAGMA busy_timeout = {BUSY_MS if patient else 0}")
+
+
+def _forbids(answer: VerdictRecord | Unknown | None) -> bool:
+    """Whether this answer keeps the gate shut."""
+    if isinstance(answer, VerdictRecord):
+        return answer.blocks_resume or answer.verdict is not Verdict.CLEAN
+    return True
