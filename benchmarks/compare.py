@@ -1,7 +1,7 @@
 """Measure the comparison alone: snapshots loaded, wall time and peak memory as the work grows.
 
     python benchmarks/compare.py            the curve up to 100,000 orders and 1,000,000 fills
-    python benchmarks/compare.py --quick    the two small points, as `make bench` runs it
+    python benchmarks/compare.py --quick    the two small points only
 
 Each point runs in a process of its own, so that the peak of one does not hide that of another.
 Orders and fills are counted on both sides together. One in ten orders missed a fill in the cases

@@ -36,7 +36,8 @@ REMEDIES: Mapping[Kind, str] = {
         "it if it rests. Do not send it again before."
     ),
     Kind.UNMAPPED_INSTRUMENT: (
-        "Refresh the market table (`doctor`), then run again; these rows were not compared."
+        "Look at this instrument at the exchange by hand; its rows were not compared. Run again "
+        "when the market table knows it: it is read anew for a name that it lacks."
     ),
     Kind.UNKNOWN_ORDER_STORM: (
         "Keep the gate closed, revoke or rotate the key that places these orders, then "
