@@ -7,6 +7,7 @@ import pytest
 
 from resyncctl.simulator.books import BOOK_EVERY_MS, Book, BookChange, Books
 from resyncctl.simulator.catalogue import Market, build_catalogue
+from resyncctl.simulator.exchange import PracticeExchange
 from resyncctl.simulator.prices import PricePath
 
 NOW_MS = 1_790_000_000_000
@@ -65,6 +66,38 @@ def test_a_hold_counts_from_its_time_until_it_is_released() -> None:
         "spot", "BTCUSDT", NOW_MS + 2000
     )
     assert prices.mid("usdm", "BTCUSDT", NOW_MS + 1500) != Decimal(50000)
+
+
+def test_a_freeze_stops_every_path_and_leaves_holds_alone() -> None:
+    prices = path()
+    made = Books(CATALOGUE, prices)
+    then = prices.mid("spot", "ETHUSDT", NOW_MS - 500_000)
+    prices.freeze(NOW_MS - 500_000, NOW_MS)
+    prices.hold("spot", "BTCUSDT", Decimal(50000), NOW_MS + 10)
+    for later_ms in (NOW_MS, NOW_MS + 70_000, NOW_MS + 9_000_000):
+        assert prices.mid("spot", "ETHUSDT", later_ms) == then
+        book = made.book("spot", "ETHUSDT", later_ms)
+        assert book.bids[0][0] < then < book.asks[0][0]
+    assert prices.mid("spot", "BTCUSDT", NOW_MS + 20) == Decimal(50000)
+    prices.freeze(None, NOW_MS + 10_000_000)
+    free = path().mid("spot", "ETHUSDT", NOW_MS + 10_000_000)
+    assert prices.mid("spot", "ETHUSDT", NOW_MS + 10_000_000) == free
+    assert prices.mid("spot", "ETHUSDT", NOW_MS - 1) == path().mid("spot", "ETHUSDT", NOW_MS - 1)
+
+
+def test_a_price_can_be_set_while_all_others_are_held() -> None:
+    clock = [NOW_MS]
+    exchange = PracticeExchange(clock_ms=lambda: clock[0])
+    started = exchange.world.mid("spot", "ETHUSDT")
+    clock[0] += 600_000
+    exchange.control.hold_all_prices()
+    exchange.control.set_price("BTCUSDT", "50000")
+    clock[0] += 600_000
+    assert exchange.world.mid("spot", "BTCUSDT") == Decimal(50000)
+    assert exchange.world.mid("spot", "ETHUSDT") == started
+    exchange.control.hold_all_prices(hold=False)
+    assert exchange.world.mid("spot", "BTCUSDT") == Decimal(50000)
+    assert exchange.world.mid("spot", "ETHUSDT") == path().mid("spot", "ETHUSDT", clock[0])
 
 
 def test_strangers_and_worthless_prices_are_refused() -> None:

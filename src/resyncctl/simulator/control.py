@@ -258,9 +258,7 @@ class Control:
 
     def hold_all_prices(self, hold: bool = True) -> None:
         """Stop every price at its value at the start of the exchange, or let them move again."""
-        world = self._world
-        world.prices.freeze(world.started_ms if hold else None, world.clock_now_ms())
-        world.prices_held += 1
+        seeding.freeze_prices(self._world, hold=hold)
 
     def set_liquidity(self, market: str, symbol: str, quantity: str = "") -> None:
         """Cap what one match can fill; "" removes the cap."""

@@ -10,7 +10,7 @@ points; it wanders by at most two percent around the anchor price, and any time 
 without walking there.
 
 Called by matching (fills against the mid), by `books` (synthetic depth) and by the control plane
-(`hold`).
+(`hold`, `freeze`).
 """
 
 import hashlib
@@ -37,6 +37,14 @@ class _Hold:
     price: Decimal | None
 
 
+@dataclass(frozen=True)
+class _Freeze:
+    """From this time on every path stands where it was at that time, or (None) moves again."""
+
+    from_ms: int
+    at_ms: int | None
+
+
 class PricePath:
     """The mid prices of every symbol of one catalogue."""
 
@@ -44,6 +52,7 @@ class PricePath:
         self._catalogue = catalogue
         self._seed = seed
         self._holds: dict[tuple[Market, str], list[_Hold]] = {}
+        self._freezes: list[_Freeze] = []
 
     def mid(self, market: Market, symbol: str, now_ms: int) -> Decimal:
         """Return the mid price at that time. Raise `KeyError` for a symbol that is not listed."""
@@ -54,7 +63,7 @@ class PricePath:
             held = holds[place - 1].price if place else None
             if held is not None:
                 return held
-        return _path_price(row, self._seed, now_ms // MID_EVERY_MS)
+        return _path_price(row, self._seed, self._path_ms(now_ms) // MID_EVERY_MS)
 
     def hold(self, market: Market, symbol: str, price: Decimal | None, now_ms: int) -> None:
         """From now on the mid price stays at `price`, rounded to the tick grid; None ends a hold.
@@ -69,6 +78,20 @@ class PricePath:
             _Hold(now_ms, held),
             key=lambda hold: hold.from_ms,
         )
+
+    def freeze(self, at_ms: int | None, now_ms: int) -> None:
+        """From now on every path stands where it was at `at_ms`; None lets all move again.
+
+        A held price stays held: a hold is a word about one symbol, a freeze about the path.
+        """
+        insort(self._freezes, _Freeze(now_ms, at_ms), key=lambda freeze: freeze.from_ms)
+
+    def _path_ms(self, now_ms: int) -> int:
+        if not self._freezes:
+            return now_ms
+        place = bisect_right(self._freezes, now_ms, key=lambda freeze: freeze.from_ms)
+        frozen_ms = self._freezes[place - 1].at_ms if place else None
+        return now_ms if frozen_ms is None else frozen_ms
 
 
 def _on_grid(price: Decimal, tick: Decimal) -> Decimal:

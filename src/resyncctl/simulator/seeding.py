@@ -233,6 +233,12 @@ def hold_price(world: World, symbol: str, price: Decimal | None, market: str) ->
     world.changed()
 
 
+def freeze_prices(world: World, *, hold: bool) -> None:
+    """Stop every price at its value at the start of the exchange, or let them move again."""
+    world.prices.freeze(world.started_ms if hold else None, world.clock_now_ms())
+    world.prices_held += 1
+
+
 def set_liquidity(world: World, key: tuple[Market, str], quantity: str) -> None:
     """Cap what one match of a symbol can fill; "" removes the cap."""
     world.liquidity.pop(key, None)
