@@ -61,7 +61,7 @@ CASES: dict[str, tuple[tuple[str, str, dict[str, str]], dict[str, Any]]] = {
     "transfer": (_SPOT_LIST, {"asset": "USDT", "amount": "5"}),
     "symbol_status": (
         _CANCEL,
-        {"market": "spot", "symbol": "BTCUSDT", "status": "BREAK"},
+        {"market": "spot", "symbol": "BTCUSDT", "status": "CLOSE"},
     ),
     "hedge_flip": (_USDM_LIST, {}),
     "countdown_fires": (_USDM_LIST, {"symbol": "BTCUSDT"}),

@@ -85,6 +85,11 @@ async def _halted(bench: Bench, client: Any) -> object:
     return await _limit()(bench, client)
 
 
+async def _closed(bench: Bench, client: Any) -> object:
+    bench.control.set_symbol_status("usdm", "BTCUSDT", "SETTLING")
+    return await _limit()(bench, client)
+
+
 async def _busy(bench: Bench, client: Any) -> object:
     await _limit()(bench, client)
     return await client.set_position_mode(True)
@@ -231,6 +236,7 @@ USDM_CASES: list[tuple[int, type[Exception], Refused]] = [
         ),
     ),
     (-4140, ccxt.BadRequest, _halted),
+    (-4141, ccxt.OperationRejected, _closed),
     (
         -4164,
         ccxt.InvalidOrder,

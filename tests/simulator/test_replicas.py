@@ -51,6 +51,23 @@ def test_flapping_answers_in_turn_from_the_past_and_the_present() -> None:
     ]
 
 
+def test_a_stale_listing_as_a_fault_flaps_too_and_says_when_it_mattered() -> None:
+    bench = _story("flapping")
+    bench.control.set_lag("spot.open_orders", 0)
+    bench.control.inject(
+        "stale_listing",
+        "spot.open_orders",
+        times=2,
+        parameters={"mode": "flapping", "lag_ms": 20_000},
+    )
+    assert [_ids(bench) for _ in range(3)] == [
+        ["stays", "gone"],
+        ["stays", "fresh"],
+        ["stays", "fresh"],
+    ]
+    assert [row["changed"] for row in bench.control.fault_ledger()] == [True, False]
+
+
 def test_a_lag_ends_and_touches_only_its_endpoint() -> None:
     bench = _story("steady")
     gone = bench.ask(

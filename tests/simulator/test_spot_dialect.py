@@ -265,19 +265,21 @@ async def test_the_venue_tells_maintenance_and_what_a_key_may_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "placed", "cancelled"),
-    [("HALT", False, True), ("CANCEL_ONLY", False, True), ("BREAK", False, False)],
+    ("status", "cancelled"),
+    [("HALT", True), ("CANCEL_ONLY", True), ("BREAK", True), ("CLOSE", False)],
 )
-async def test_symbol_states(status: str, *, placed: bool, cancelled: bool) -> None:
+async def test_symbol_states(status: str, *, cancelled: bool) -> None:
     async with Bench() as bench:
         spot = await bench.spot()
         resting = await spot.create_order(BTC, "limit", "buy", 0.01, 50000)
         bench.control.set_symbol_status("spot", "BTCUSDT", status)
-        assert not placed
         with pytest.raises(ccxt.MarketClosed):
             await spot.create_order(BTC, "limit", "buy", 0.01, 50000)
+        assert list(bench.log)[-1].code == -1013
+        bench.control.set_price("BTCUSDT", "40000")
         if cancelled:
             assert (await spot.cancel_order(resting["id"], BTC))["status"] == "canceled"
         else:
             with pytest.raises(ccxt.MarketClosed):
                 await spot.cancel_order(resting["id"], BTC)
+        assert bench.control.truth("main")["fills"] == []

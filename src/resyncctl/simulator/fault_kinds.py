@@ -217,7 +217,8 @@ def _stale(attempt: Attempt, parameters: Parameters, noted: fault_acts.Noted) ->
         return
     mode = lag_mode(str(parameters.get("mode", "steady")))
     lag_ms = int(parameters.get("lag_ms", 30_000))
-    attempt.call.view = view_of(mode, lag_ms, attempt.world.now_ms(), asked=0)
+    asked = attempt.world.next_number("stale_listing", 0)
+    attempt.call.view = view_of(mode, lag_ms, attempt.world.now_ms(), asked)
     if attempt.reread(attempt.call.view, "") != attempt.reread(None, ""):
         noted()
 

@@ -69,8 +69,12 @@ def place_list(
 
 
 def check_cancellable(world: World, symbol: str) -> None:
-    """Raise VenueError -2011 when the symbol's market is shut even for cancels."""
-    if world.status_of("spot", symbol) == "BREAK":
+    """Raise VenueError -2011 when the symbol is gone and takes not even cancels.
+
+    HALT, BREAK and CANCEL_ONLY take cancels (dev.binance.vision, "Explanation on Symbol Status");
+    CLOSE is this exchange's word for a symbol that was removed while orders were open.
+    """
+    if world.status_of("spot", symbol) == "CLOSE":
         raise refuse(-2011, "Market is closed.")
 
 
@@ -96,7 +100,7 @@ def _check_market_open(world: World, account: Account, symbol: str) -> None:
     if account.closed_to_trading:
         raise rejected_order("This account may not place or cancel orders.")
     if world.status_of("spot", symbol) != "TRADING":
-        raise rejected_order("Market is closed.")
+        raise refuse(-1013, "Market is closed.")
 
 
 def _check_client_id(world: World, account: Account, terms: OrderTerms) -> None:

@@ -118,7 +118,7 @@ def order_list(call: Call) -> dict[str, Any]:
     """GET /api/v3/orderList."""
     found = find_list(call)
     if found is None:
-        raise refuse(-2018, "Order list does not exist.")
+        raise refuse(-2013, "Order list does not exist.")
     return list_row(found, reports=None)
 
 

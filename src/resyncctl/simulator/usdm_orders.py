@@ -65,7 +65,10 @@ def check_open_for(world: World, account: Account, terms: OrderTerms) -> None:
     """Raise VenueError when the symbol or the account takes no new orders."""
     if account.closed_to_trading:
         raise refuse(-2015, "Invalid API-key, IP, or permissions for action.", 401)
-    if world.status_of("usdm", terms.symbol) != "TRADING":
+    status = world.status_of("usdm", terms.symbol)
+    if status in ("SETTLING", "CLOSE"):
+        raise refuse(-4141, "Symbol is closed.")
+    if status != "TRADING":
         raise refuse(-4140, "Invalid symbol status for opening position.")
 
 
