@@ -280,6 +280,37 @@ def test_a_partial_mass_cancel_is_acknowledged_all_the_same(
     assert len(bench.control.open_orders("main")) == before - 2
 
 
+def test_lists_and_conditional_orders_can_be_pretended_too() -> None:
+    bench = _world()
+    oco = bench.control.seed_oco(
+        "main",
+        symbol="ETHUSDT",
+        side="BUY",
+        quantity="0.1",
+        price="2500",
+        stop_price="3500",
+        stop_limit_price="3600",
+    )
+    bench.control.inject("cancel_pretended", "cancel", times=0)
+    before = bench.control.open_orders("main")
+    named = {"symbol": "ETHUSDT", "orderListId": oco["order_list_id"]}
+    answer = bench.ask("DELETE", f"{SPOT}/api/v3/orderList", named)
+    assert answer["listOrderStatus"] == "ALL_DONE"
+    assert [row["status"] for row in answer["orderReports"]] == ["CANCELED", "CANCELED"]
+    bench.send("DELETE", f"{USDM}/fapi/v1/algoOpenOrders", {"symbol": "BTCUSDT"})
+    bench.send(*_USDM_ALL)
+    bench.send(*_BATCH)
+    assert bench.control.open_orders("main") == before
+
+
+def test_a_fault_with_unusable_parameters_is_the_venues_defect_and_nobody_elses() -> None:
+    bench = _world()
+    bench.control.inject("row_altered", "spot.my_trades")
+    assert bench.send(*_TRADES).status == 500
+    assert "KeyError" in bench.control.defects[0]
+    assert bench.send(*_TRADES).status == 200
+
+
 def test_a_batch_fails_in_part() -> None:
     bench = _world()
     bench.control.inject("batch_partial", "usdm.cancel_batch")

@@ -245,6 +245,53 @@ async def test_an_order_is_amended_in_place() -> None:
         assert (row["quantity"], row["price"]) == ("0.02", "51000")
 
 
+@pytest.mark.parametrize(
+    ("quantity", "price", "code"),
+    [("0.01", "50000", -5027), ("0.0105", "50000", -1111), ("0.02", "50000.05", -1111)],
+)
+async def test_an_amendment_that_makes_no_sense(quantity: str, price: str, code: int) -> None:
+    async with Bench() as bench:
+        order = bench.usdm_order(quantity="0.01", price="50000")
+        named = {"symbol": "BTCUSDT", "orderId": order["order_id"], "side": "BUY"}
+        body = named | {"quantity": quantity, "price": price}
+        assert bench.ask("PUT", f"{USDM}/fapi/v1/order", body)["code"] == code
+        bench.control.cancel(order)
+        assert bench.ask("PUT", f"{USDM}/fapi/v1/order", body)["code"] == -2013
+
+
+async def test_an_amendment_may_trade_at_once_or_end_the_order() -> None:
+    async with Bench() as bench:
+        place = f"{USDM}/fapi/v1/order"
+        crossing, small = bench.usdm_order(quantity="0.1"), bench.usdm_order(quantity="0.1")
+        named = {"symbol": "BTCUSDT", "orderId": crossing["order_id"], "side": "BUY"}
+        bench.ask("PUT", place, named | {"quantity": "0.1", "price": "61000"})
+        bench.control.fill(small, "0.06")
+        named["orderId"] = small["order_id"]
+        bench.ask("PUT", place, named | {"quantity": "0.05", "price": "50000"})
+        states = [row["status"] for row in bench.control.truth("main")["orders"]]
+        assert states == ["FILLED", "CANCELED"]
+
+
+async def test_a_conditional_order_without_margin_is_rejected_when_it_triggers() -> None:
+    async with Bench() as bench:
+        bench.stop_order(quantity="500", reduce_only=False)
+        bench.control.set_price("BTCUSDT", "54000")
+        truth = bench.control.truth("main")
+        assert [row["status"] for row in truth["algo_orders"]] == ["REJECTED"]
+        assert truth["orders"] == []
+
+
+async def test_a_conditional_limit_order_rests_after_its_trigger() -> None:
+    async with Bench() as bench:
+        bench.control.set_position("main", "BTCUSDT", "1", "60000")
+        bench.stop_order(type="STOP", price="56000")
+        bench.control.set_price("BTCUSDT", "54000")
+        (row,) = bench.control.open_orders("main")
+        assert (row["service"], row["type"], row["price"]) == ("regular", "LIMIT", "56000")
+        (waiting,) = bench.control.truth("main")["algo_orders"]
+        assert (waiting["status"], waiting["order_id"]) == ("TRIGGERED", row["order_id"])
+
+
 async def test_positions_v3_shows_symbols_with_a_leg_or_with_orders() -> None:
     async with Bench() as bench:
         place = f"{USDM}/fapi/v3/positionRisk"

@@ -17,7 +17,7 @@ from resyncctl.simulator.attempt import answer_of
 from resyncctl.simulator.books import Books
 from resyncctl.simulator.catalogue import Catalogue, build_catalogue
 from resyncctl.simulator.control import Control
-from resyncctl.simulator.events import Event, Listener, Market
+from resyncctl.simulator.events import Listener, Market
 from resyncctl.simulator.exchange_info import ExchangeInfo
 from resyncctl.simulator.faults import FaultBoard
 from resyncctl.simulator.limits import Limits
@@ -141,11 +141,6 @@ class PracticeExchange:
                 self.world.listeners.remove(listener)
 
         return stop
-
-    def announce(self, event: Event) -> None:
-        """Tell every listener."""
-        for listener in tuple(self.world.listeners):
-            listener(event)
 
     def account_of_listen_key(self, market: str, key: str) -> str | None:
         """Return the label of the account whose live listen key this is, else None."""

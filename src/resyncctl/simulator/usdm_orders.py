@@ -14,7 +14,7 @@ from resyncctl.simulator.filters import check_usdm, check_usdm_counts
 from resyncctl.simulator.ledger import Account
 from resyncctl.simulator.orders import Fill, Order, OrderState, OrderTerms
 from resyncctl.simulator.usdm_engine import check_closing, check_margin, closes_only
-from resyncctl.simulator.venue_errors import missing_parameter, refuse, unknown_order_cancel
+from resyncctl.simulator.venue_errors import refuse, unknown_order_cancel
 from resyncctl.simulator.world import World
 
 CONDITIONAL = frozenset(
@@ -135,13 +135,6 @@ def set_hedge_mode(world: World, account: Account, *, hedge: bool) -> None:
         raise refuse(-4068, "Position side cannot be changed if there exists position.")
     account.hedge_mode = hedge
     world.changed()
-
-
-def require(value: str, name: str) -> str:
-    """Return the text. Raise VenueError -1102 when it is empty."""
-    if not value:
-        raise missing_parameter(name)
-    return value
 
 
 def _expire(world: World, order: Order) -> None:
