@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -19,6 +20,7 @@ from ccxt.async_support.binance import binance
 from resyncctl.simulator import transparent
 from resyncctl.simulator.__main__ import main
 from resyncctl.simulator.control_client import ControlRefused, PracticeControl
+from resyncctl.simulator.faults import STREAM_KINDS
 from resyncctl.simulator.serve import Ready, ServeOptions, StateDirectoryInUse, serve
 
 SRC = str(Path(__file__).parents[2] / "src")
@@ -179,6 +181,36 @@ async def test_an_unmodified_client_trades_with_the_served_account(tmp_path: Pat
         [row] = await asyncio.to_thread(control.ask_log, "mutations", account="demo")
         assert (row["endpoint"], row["executed"], row["placed"]) == ("spot.place", True, 1)
         assert "signature" not in row["parameters"]
+
+
+@pytest.mark.process
+def test_the_page_about_the_practice_exchange_tells_the_truth(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/practice-exchange.md").read_text()
+    [script] = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    (tmp_path / "script.py").write_text(script)
+    with process(tmp_path / "state") as started:
+        ready_line(started)
+        control = PracticeControl.from_ready_file(tmp_path / "state/ready.json")
+        command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "state/ready.json")]
+        told = subprocess.run(
+            command,
+            env={"PYTHONPATH": SRC},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (told.stderr, told.stdout) == ("", "NEW\nspot.cancel\n")
+        methods = set(control.methods()["call"]) | set(control.methods()["log"])
+        kinds = control.call("fault_kinds")
+        places = control.call("endpoint_names")
+    named = re.findall(r'(?:call|ask_log)\("(\w+)"', page)
+    assert set(named) <= methods
+    [(kind, where)] = re.findall(r'"inject", kind="(\w+)", where="([\w.]+)"', page)
+    assert kind in kinds
+    assert where in places
+    assert {"set_clock_skew", "set_symbol_status", "set_price"} <= methods
+    assert all(f"`{stream_kind}`" in page for stream_kind in STREAM_KINDS)
 
 
 async def test_serving_ends_when_told_and_leaves_no_ready_file(tmp_path: Path) -> None:
