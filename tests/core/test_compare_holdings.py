@@ -7,7 +7,9 @@ from decimal import Decimal
 import pytest
 
 from resyncctl.core.discrepancy import Kind, Severity, Verdict
+from resyncctl.core.events import emit
 from resyncctl.core.model import Balance, LedgerEntry, Leg, OrderStatus, Position, Side
+from resyncctl.core.repair import apply_events
 from resyncctl.core.snapshot import Known, Unknown, VenueSnapshot, Window
 from tests.fakes.books import (
     HOUR_MS,
@@ -212,6 +214,42 @@ def test_a_missing_trade_explains_its_ledger_and_its_fee_only_once() -> None:
         comparison = look(engine([order()], balances=[balance("100", product="linear")]), theirs)
         assert kinds(comparison) == [Kind.MISSING_FILL], total
         assert "balance" in {one.what for one in comparison.explained}
+
+
+def test_a_commission_in_the_ledger_replaces_the_fee_of_its_fill() -> None:
+    row = fill(fee=Decimal(1), fee_asset="USDT")
+    early = row.at_ms - 10
+    booked = [
+        entry("-1", "l1", early, kind="commission", trade_id="t1", symbol=row.symbol),
+        entry("20", "l2", early, kind="realized_pnl", trade_id="t1", symbol=row.symbol),
+    ]
+    theirs = venue(
+        [order(filled=Decimal(1), status=OrderStatus.PARTIALLY_FILLED)],
+        [row],
+        [position(1)],
+        [balance("119", product="linear")],
+        ledger=booked,
+    )
+    comparison = look(engine([order()], balances=[balance("100", product="linear")]), theirs)
+    (told,) = [one for one in comparison.explained if one.what == "balance"]
+    assert told.explained_by == ("ledger:l1", "ledger:l2")
+
+
+def test_missed_fills_that_cancel_out_explain_a_drifted_entry_price() -> None:
+    rows = [fill(), fill("t2", side=Side.SELL, price=Decimal(120))]
+    ours = engine(
+        [order(filled=Decimal(2), status=OrderStatus.PARTIALLY_FILLED)], positions=[position(3)]
+    )
+    theirs = venue(
+        [order(filled=Decimal(2), status=OrderStatus.PARTIALLY_FILLED)],
+        rows,
+        [position(3, entry_price=Decimal(90))],
+    )
+    comparison = look(ours, theirs)
+    assert kinds(comparison) == [Kind.MISSING_FILL] * 2
+    assert [one.what for one in comparison.explained] == ["position"]
+    healed = apply_events(ours, emit(ours, theirs, comparison))
+    assert look(healed, theirs).findings == ()
 
 
 def test_a_ledger_entry_of_another_symbol_with_the_same_trade_id_is_not_tied() -> None:

@@ -266,6 +266,8 @@ def test_a_storm_needs_more_than_the_limit_within_the_window() -> None:
     assert Kind.UNKNOWN_ORDER_STORM not in crowd(11, 6001)
     timeless = [order(str(number), created_at_ms=None) for number in range(11)]
     assert Kind.UNKNOWN_ORDER_STORM in kinds(look(engine(), venue(timeless)))
+    mixed = timeless[:6] + [order(f"x{number}") for number in range(5)]
+    assert Kind.UNKNOWN_ORDER_STORM in kinds(look(engine(), venue(mixed)))
 
 
 def test_orders_to_look_up_are_the_living_and_the_late_filled() -> None:

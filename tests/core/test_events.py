@@ -196,6 +196,7 @@ def test_a_late_fill_of_a_finished_order_is_counted() -> None:
     healed = apply_events(ours, events_of(ours, theirs))
     (row,) = data(healed.orders)
     assert (row.filled, row.status) == (Decimal(1), OrderStatus.CANCELED)
+    assert apply_events(healed, events_of(ours, theirs)) == healed
     stranger = apply_events(engine(), events_of(engine(), theirs))
     assert data(stranger.orders) == ()
     assert len(data(stranger.fills)) == 1

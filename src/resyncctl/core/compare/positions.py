@@ -14,7 +14,7 @@ from resyncctl.core.compare.prepare import Bench
 from resyncctl.core.compare.result import Explained
 from resyncctl.core.compare.words import REMEDIES, leg_subject, position_values
 from resyncctl.core.discrepancy import Discrepancy, Kind, Severity, Subject, Value
-from resyncctl.core.explain import Account, Contribution, account_for
+from resyncctl.core.explain import Account, Contribution, account_for, shorten
 from resyncctl.core.model import Fill, Leg, Position, Side
 from resyncctl.core.money import ZERO, plain, relative_gap
 from resyncctl.core.snapshot import Known
@@ -49,6 +49,29 @@ class _Leg:
     @property
     def other(self) -> Decimal:
         return self.theirs.quantity if self.theirs else ZERO
+
+    @property
+    def entries(self) -> tuple[Decimal, Decimal]:
+        """Both entry prices; zero where a side does not tell."""
+        mine = self.ours.entry_price if self.ours else None
+        other = self.theirs.entry_price if self.theirs else None
+        return mine or ZERO, other or ZERO
+
+    @property
+    def entry_gap(self) -> Decimal:
+        """How far the entry prices are apart, as a ratio; zero where a side does not tell."""
+        mine, other = self.entries
+        return relative_gap(mine, other) if mine and other else ZERO
+
+    def explained(self, names: tuple[str, ...], bench: Bench) -> Explained:
+        return Explained(
+            what="position",
+            subject=self.subject(bench),
+            engine=position_values(self.ours),
+            venue=position_values(self.theirs),
+            delta=self.other - self.mine,
+            explained_by=names,
+        )
 
     def subject(self, bench: Bench) -> Subject:
         return leg_subject(bench.case.account, self.key[0], self.key[1], self.key[2].value)
@@ -181,23 +204,21 @@ def _compare_leg(
     difference = leg.other - leg.mine
     tolerance = bench.case.policy.quantity_tolerance
     if abs(difference) <= tolerance:
-        if not facts:
-            _compare_entry(leg, bench, result)
+        gap = leg.entry_gap
+        if gap > bench.case.policy.entry_price_tolerance_ratio and facts:
+            result.explained.append(leg.explained(shorten(_names(facts)), bench))
+        elif gap > bench.case.policy.entry_price_tolerance_ratio:
+            result.findings.append(_drift_finding(leg, gap, bench))
         return
     account = account_for(difference, facts, tolerance)
     if abs(account.rest) <= tolerance:
-        result.explained.append(
-            Explained(
-                what="position",
-                subject=leg.subject(bench),
-                engine=position_values(leg.ours),
-                venue=position_values(leg.theirs),
-                delta=difference,
-                explained_by=account.names,
-            )
-        )
-        return
-    result.findings.append(_quantity_finding(leg, account, bench))
+        result.explained.append(leg.explained(account.names, bench))
+    else:
+        result.findings.append(_quantity_finding(leg, account, bench))
+
+
+def _names(facts: Sequence[Contribution]) -> list[str]:
+    return sorted({fact.name for fact in facts})
 
 
 def _quantity_finding(leg: _Leg, account: Account, bench: Bench) -> Discrepancy:
@@ -221,24 +242,15 @@ def _quantity_finding(leg: _Leg, account: Account, bench: Bench) -> Discrepancy:
     )
 
 
-def _compare_entry(leg: _Leg, bench: Bench, result: PositionDifferences) -> None:
-    """Compare entry prices of equal quantities. Zero or None means that a side does not tell."""
-    mine = leg.ours.entry_price if leg.ours else None
-    other = leg.theirs.entry_price if leg.theirs else None
-    if not mine or not other:
-        return
-    gap = relative_gap(mine, other)
-    if gap <= bench.case.policy.entry_price_tolerance_ratio:
-        return
-    result.findings.append(
-        Discrepancy(
-            kind=Kind.ENTRY_PRICE_DRIFT,
-            severity=Severity.MINOR,
-            subject=leg.subject(bench),
-            engine=position_values(leg.ours),
-            venue=position_values(leg.theirs),
-            delta={"entry_price": other - mine},
-            remedy=REMEDIES[Kind.ENTRY_PRICE_DRIFT],
-            detail=f"The entry prices are {plain(round(gap * 100, 4))} % apart.",
-        )
+def _drift_finding(leg: _Leg, gap: Decimal, bench: Bench) -> Discrepancy:
+    mine, other = leg.entries
+    return Discrepancy(
+        kind=Kind.ENTRY_PRICE_DRIFT,
+        severity=Severity.MINOR,
+        subject=leg.subject(bench),
+        engine=position_values(leg.ours),
+        venue=position_values(leg.theirs),
+        delta={"entry_price": other - mine},
+        remedy=REMEDIES[Kind.ENTRY_PRICE_DRIFT],
+        detail=f"The entry prices are {plain(round(gap * 100, 4))} % apart.",
     )
