@@ -41,14 +41,6 @@ def payload_sha256(document: Mapping[str, JsonValue]) -> str:
     return hashlib.sha256(canonical(payload)).hexdigest()
 
 
-def seal(document: Mapping[str, JsonValue]) -> tuple[JsonObject, str]:
-    """Return the document with its `integrity`, and the hash."""
-    digest = payload_sha256(document)
-    sealed: JsonObject = {key: value for key, value in document.items() if key != INTEGRITY}
-    sealed[INTEGRITY] = {"algo": "sha256", "payload_sha256": digest}
-    return sealed, digest
-
-
 def read_sealed(data: bytes) -> tuple[JsonObject, str]:
     """Given the bytes of a file, return its document and hash after verifying that hash.
 
@@ -85,15 +77,20 @@ def sealed_bytes(document: Mapping[str, JsonValue]) -> tuple[bytes, str]:
     Raises:
         FormatError: The document holds something that a reader would refuse, such as a float.
     """
-    sealed, digest = seal(document)
-    data = canonical(sealed) + b"\n"
+    payload = {key: value for key, value in document.items() if key != INTEGRITY}
+    text = canonical(payload)
     try:
-        if read_sealed(data)[1] == digest:
-            return data, digest
+        same = parse(text) == payload
     except FormatError as trouble:
-        where = find_float(sealed)
+        where = find_float(payload)
         raise FormatError(f"{where or trouble}: write quantities as strings") from None
-    raise FormatError("the document does not read back as it was written")
+    if not same:
+        raise FormatError("it does not read back as it was written: use text as keys, and lists")
+    digest = hashlib.sha256(text).hexdigest()
+    seal = canonical({INTEGRITY: {"algo": "sha256", "payload_sha256": digest}})
+    # Both texts are objects: the seal becomes the last key of the document.
+    comma = b"," if payload else b""
+    return text[:-1] + comma + seal[1:] + b"\n", digest
 
 
 def parse(data: bytes) -> JsonObject:

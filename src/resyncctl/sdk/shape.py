@@ -7,6 +7,7 @@ says that there is none. An optional key may be absent or null; both mean "not t
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NoReturn
 
 from resyncctl.sdk.canonical import JsonValue, decimal_of
 from resyncctl.sdk.errors import FormatError
@@ -240,17 +241,39 @@ def _check_section(rows: JsonValue, rules: Rules, place: str) -> None:
 def _check_row(
     row: Mapping[str, JsonValue], rules: Rules, place: str, index: int | None = None
 ) -> None:
+    for name, value in row.items():
+        rule = rules.get(name)
+        if rule is None or (value is None and not rule.required):
+            continue
+        if value is None or not rule.allows(value):
+            break
+    else:
+        if row.keys() >= _required(rules):
+            return
+    _complain(row, rules, place if index is None else f"{place}[{index}]")
+
+
+def _complain(row: Mapping[str, JsonValue], rules: Rules, place: str) -> NoReturn:
+    """Name the first key that is missing or wrong, in the order of the table."""
     for name, rule in rules.items():
         value = row.get(name)
-        if value is None:
-            if not rule.required:
-                continue
-        elif rule.allows(value):
+        if value is None and not rule.required:
             continue
-        where = place if index is None else f"{place}[{index}]"
-        raise FormatError(
-            f"expected {rule.words}, found {_shown(row, name)}", place=f"{where}.{name}"
-        )
+        if value is None or not rule.allows(value):
+            words = f"expected {rule.words}, found {_shown(row, name)}"
+            raise FormatError(words, place=f"{place}.{name}")
+    raise AssertionError("a row was refused without a reason")
+
+
+def _required(rules: Rules) -> frozenset[str]:
+    return _REQUIRED[id(rules)]
+
+
+_REQUIRED = {
+    id(rules): frozenset(name for name, rule in rules.items() if rule.required)
+    for rules in (HEADER, ENGINE, ACCOUNT, *ROWS.values())
+}
+"""Made once: a checkpoint has many rows and few tables."""
 
 
 def _check_selectors(row: Mapping[str, JsonValue], rules: Rules, place: str) -> None:
