@@ -1,5 +1,7 @@
 """What the deep profile reads of a Binance account, on the in-process practice exchange."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import TypeVar
@@ -345,6 +347,32 @@ async def test_on_the_way_to_a_cancel_no_instruments_are_asked_for() -> None:
     assert outcome.kind.value == "ACKNOWLEDGED"
     assert not [row for row in place.asked() if "exchangeInfo" in row.path]
     await place.venue.close()
+
+
+async def test_fills_and_ledger_of_one_collect_share_the_income_history(place: Practice) -> None:
+    window = lookback(place)
+    for times in (1, 2):
+        await asyncio.gather(
+            place.view.read_fills("linear", window, ()), place.view.read_ledger("linear", window)
+        )
+        assert [row.endpoint for row in place.asked()].count("usdm.income") == times
+    place.control.inject("body_html", "usdm.income", times=0)
+    sections = await asyncio.gather(
+        place.view.read_fills("linear", window, ()), place.view.read_ledger("linear", window)
+    )
+    assert all(isinstance(section, Unknown) for section in sections)
+
+
+async def test_an_exchange_that_is_not_there_is_asked_once(place: Practice) -> None:
+    for kind, probes in (("limited_429", 1), ("answer_lost", 3), ("body_html", 1)):
+        fresh = open_practice(exchange=place.exchange, clock=place.clock)
+        place.control.clear_faults()
+        place.control.inject(kind, "spot.time", times=0)
+        before = len(place.asked())
+        with contextlib.suppress(TryAgainLaterError):
+            assert isinstance(await fresh.view.measure_clock(), Unknown)
+        assert len(place.asked()) - before == probes
+        await fresh.venue.close()
 
 
 async def test_weight_is_what_the_venue_reports(place: Practice) -> None:

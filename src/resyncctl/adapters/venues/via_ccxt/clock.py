@@ -14,6 +14,10 @@ PROBES = 3
 GOOD_ROUND_TRIP_MS = 60
 
 
+class NoMoreProbes(Exception):  # noqa: N818  # reads as the sentence that it is
+    """Another probe cannot succeed, or would make things worse."""
+
+
 @dataclass(slots=True)
 class VenueClock:
     """Our clock corrected by the measured offset (zero until measured)."""
@@ -37,11 +41,14 @@ class VenueClock:
     ) -> ClockReading | None:
         """Probe the exchange's time and adopt the offset; None when no probe was answered.
 
-        One quick probe is enough; a slow one is repeated.
+        One quick probe is enough; a slow one is repeated. `ask_time_ms` may raise `NoMoreProbes`.
         """
         best: ClockReading | None = None
         for _ in range(max(1, probes)):
-            reading = await self._probe(ask_time_ms)
+            try:
+                reading = await self._probe(ask_time_ms)
+            except NoMoreProbes:
+                break
             if reading is None:
                 continue
             if best is None or reading.uncertainty_ms < best.uncertainty_ms:

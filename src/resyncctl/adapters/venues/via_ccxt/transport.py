@@ -35,6 +35,8 @@ from resyncctl.adapters.venues.via_ccxt.permits import (
 )
 
 WEIGHT_HEADERS = ("x-mbx-used-weight-1m",)
+DEFAULT_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 4.0
 _OK_FROM, _OK_BELOW, _ERRORS_FROM = 200, 300, 400
 _ADDRESS = re.compile(r"^(\d{1,3}(\.\d{1,3}){3}|\[?[0-9a-fA-F:]*:[0-9a-fA-F:]*\]?)$")
 _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, socket.gaierror)
@@ -275,7 +277,7 @@ class GuardedSession:
                 url,
                 data=rest.get("data"),
                 headers=rest.get("headers"),
-                timeout=rest.get("timeout"),
+                timeout=_bounded(rest.get("timeout")),
                 allow_redirects=False,
             ) as response:
                 attempt.status = int(response.status)
@@ -330,6 +332,15 @@ class GuardedSession:
                 weight_used=attempt.weight_used,
             )
         )
+
+
+def _bounded(timeout: object) -> aiohttp.ClientTimeout:
+    """Return the caller's time limit, with less patience for a connection that does not open."""
+    total = timeout.total if isinstance(timeout, aiohttp.ClientTimeout) else None
+    total = total or DEFAULT_TIMEOUT_S
+    return aiohttp.ClientTimeout(
+        total=total, sock_connect=min(total, CONNECT_TIMEOUT_S), sock_read=total
+    )
 
 
 def _weight_in(headers: Mapping[str, str]) -> int | None:

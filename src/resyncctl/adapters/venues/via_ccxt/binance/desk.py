@@ -5,9 +5,10 @@ then only after the clock was measured again; a read that fails says why in an o
 Called by `spot`, `usdm`, `cancels` and `venue`.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from resyncctl.adapters.venues.via_ccxt.classify import (
     first_contact_error,
@@ -15,10 +16,11 @@ from resyncctl.adapters.venues.via_ccxt.classify import (
     trouble_of,
     worth_a_second_read,
 )
+from resyncctl.adapters.venues.via_ccxt.clock import NoMoreProbes
 from resyncctl.adapters.venues.via_ccxt.connect import Connection
 from resyncctl.adapters.venues.via_ccxt.envelopes import Malformed, Row
 from resyncctl.adapters.venues.via_ccxt.markets import Markets
-from resyncctl.adapters.venues.via_ccxt.transport import Attempt
+from resyncctl.adapters.venues.via_ccxt.transport import Attempt, Phase
 from resyncctl.core.snapshot import Known, Section, Unknown, Window
 from resyncctl.ports.views import Clock, ClockReading
 
@@ -45,6 +47,19 @@ class Desk:
     markets: Markets
     clock: Clock
     time_method: str
+    _under_way: dict[object, asyncio.Task[Any]] = field(default_factory=dict)
+
+    async def together(self, key: object, read: Callable[[], Coroutine[Any, Any, Item]]) -> Item:
+        """Let callers that ask for the same thing at the same time share one reading.
+
+        Nothing is kept: whoever asks after the reading has ended gets a new one.
+        """
+        task: asyncio.Task[Item] | None = self._under_way.get(key)
+        if task is None:
+            task = asyncio.create_task(read())
+            self._under_way[key] = task
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        return await task
 
     async def attempt(self, method: str, params: Mapping[str, object] | None = None) -> Attempt:
         """Ask once; ask a second time where that is harmless and often helps."""
@@ -99,10 +114,12 @@ class Desk:
         async def ask() -> int | None:
             found = await self.connection.ask(self.time_method)
             time_ms = found.body.get("serverTime") if isinstance(found.body, Mapping) else None
-            if not found.ok or not isinstance(time_ms, int):
-                failed.append(found)
-                return None
-            return time_ms
+            if found.ok and isinstance(time_ms, int):
+                return time_ms
+            failed.append(found)
+            if found.ok or not worth_a_second_read(found) or found.phase is Phase.NOT_SENT:
+                raise NoMoreProbes
+            return None
 
         reading = await self.connection.clock.measure(ask)
         return reading if reading is not None else failed[-1]

@@ -126,7 +126,6 @@ async def read_fills(desk: Desk, window: Window, symbols: Sequence[str]) -> Know
         Unreadable: A page could not be read.
         Malformed: A row could not be understood.
     """
-    await desk.markets.prepare(PRODUCT)
     booked = await _income(desk, window)
     traded = {read.optional_text(row, "symbol") for row in booked.rows} - {None}
     await desk.markets.prepare(PRODUCT, (name for name in traded if name))
@@ -181,6 +180,11 @@ async def read_ledger(desk: Desk, window: Window) -> Known[LedgerEntry]:
 
 
 async def _income(desk: Desk, window: Window) -> Reading:
+    """Read the income history; fills and ledger of one collect share the reading (weight 30)."""
+    return await desk.together(("income", window), lambda: _read_income(desk, window))
+
+
+async def _read_income(desk: Desk, window: Window) -> Reading:
     async def ask(start_ms: int, end_ms: int) -> tuple[Row, ...]:
         span = {"startTime": start_ms, "endTime": end_ms, "limit": PAGE}
         return tuple(await desk.rows("fapiPrivateGetIncome", span))
