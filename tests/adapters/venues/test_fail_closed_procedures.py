@@ -5,12 +5,15 @@ no run ends 0, and a cancel-all that cannot see proves nothing.
 """
 
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from resyncctl.adapters.venues.via_ccxt.egress import Egress
+from resyncctl.adapters.venues.via_ccxt.open_venue import VenueOptions, open_venue
 from resyncctl.core.discrepancy import Verdict
 from resyncctl.core.errors import ResyncError
 from resyncctl.core.exit_codes import ExitCode
@@ -22,9 +25,19 @@ from resyncctl.core.snapshot import Known
 from resyncctl.procedures.cancel_all import CancelAllRequest, cancel_all
 from resyncctl.procedures.reconcile import ReconcileRequest, reconcile
 from tests.adapters.venues.fail_closed_cells import KINDS, broken
-from tests.adapters.venues.generic_kit import BODIES, MARKETS, Opened, open_any, set_markets
+from tests.adapters.venues.generic_kit import (
+    BODIES,
+    MARKETS,
+    NOW_MS,
+    SECRETS,
+    JsonSession,
+    Opened,
+    open_any,
+    set_markets,
+)
 from tests.adapters.venues.generic_samples import KRAKEN_ORDER, kraken
 from tests.adapters.venues.scripted import Asked, Say
+from tests.fakes.fake_clock import FakeClock
 from tests.fakes.memory_journal import MemoryJournal
 from tests.fakes.operators import MemoryGate, MemoryLeases, ScriptedPrompter
 from tests.fakes.recording_progress import RecordingProgress
@@ -128,6 +141,48 @@ async def test_no_cancel_all_over_broken_bodies_ends_proved(venue: str, kind: st
     assert ended.exit_code is not ExitCode.OK
     assert ended.status != "proved_empty"
     await opened.view.close()
+
+
+DEEP_BODIES = {
+    "empty": "",
+    "object": {},
+    "null": "null",
+    "html": "<html>maintenance</html>",
+    "truncated": '[{"symbol": "BTCUS',
+    "wrong_envelope": {"ok": True, "result": [], "data": {}},
+    "truncated_page": [{"symbol": "BTCUSDT"}],
+    "error_in_200": {"code": -1000, "msg": "An unknown error occurred."},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("venue", ["binance", "binanceusdm"])
+@pytest.mark.parametrize("run", [run_reconcile, run_cancel_all], ids=["reconcile", "cancel-all"])
+async def test_the_deep_profiles_fail_closed_in_the_same_way(
+    run: Callable[[Opened], Awaitable[AccountOutcome]], venue: str, kind: str
+) -> None:
+    clock = FakeClock(NOW_MS)
+    egress = Egress(clock)
+    session = JsonSession()
+    session.on("*", Say(DEEP_BODIES[kind]))
+    opened_venue = open_venue(
+        VenueOptions(
+            account="desk-a",
+            venue=venue,
+            secrets=SECRETS,
+            clock=clock,
+            session_factory=lambda: session,
+            egress=egress,
+            may_load_markets=False,
+        )
+    )
+    view: Any = opened_venue.view
+    opened = Opened(view, session, egress, clock, None)
+    ended = await how_it_ended(run(opened))
+    assert ended.exit_code is not ExitCode.OK
+    assert ended.verdict is not Verdict.CLEAN
+    assert session.asked
+    await opened_venue.close()
 
 
 class Kraken:
