@@ -156,7 +156,9 @@ async def _account(
             policy=invocation.configuration.policy_of(spec.name),
             interrupted=invocation.interruption.asked,
         )
-    if outcome.status == "proved_empty":
+    whole = not (asked.symbols or asked.prefixes or asked.stale)
+    if outcome.status == "proved_empty" and whole:
+        # A narrowed run has not proved what an earlier, wider one left behind.
         memory.resolve_earlier_runs(invocation, spec.name, journal.run_id)
     return outcome
 
