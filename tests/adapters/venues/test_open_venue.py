@@ -93,6 +93,24 @@ async def test_a_cancel_dies_at_the_exchange_with_its_permit(place: Practice) ->
     assert [one["order_id"] for one in resting] == [made["order_id"]]
 
 
+async def test_few_requests_stand_before_the_first_cancel() -> None:
+    place = open_practice(may_load_markets=False)
+    place.spot_order()
+    await place.view.measure_clock()
+    sections = [await place.view.read_open_orders(scope) for scope in place.view.profile.scopes]
+    assert all(isinstance(section, Known) for section in sections)
+    await place.cancel.cancel_symbol(SPOT, "BTCUSDT", "BTCUSDT", place.permit())
+    assert [row.endpoint for row in place.asked()] == [
+        "spot.time",
+        "spot.open_orders",
+        "spot.open_order_lists",
+        "usdm.open_orders",
+        "usdm.open_algos",
+        "spot.cancel_all",
+    ]
+    await place.venue.close()
+
+
 async def test_timestamps_are_signed_with_the_short_window(place: Practice) -> None:
     await place.view.read_balances("spot")
     (row,) = [row for row in place.asked() if row.endpoint == "spot.account"]

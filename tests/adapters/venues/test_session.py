@@ -99,6 +99,19 @@ async def test_aiohttp_would_have_sent_it_again(certificates: Certificates) -> N
     assert len(hits) == 2 + 1
 
 
+async def test_in_practice_every_name_leads_to_the_practice_exchange(
+    certificates: Certificates,
+) -> None:
+    hits: list[str] = []
+    for host in ("api.binance.com", "example.com", "metadata.google.internal"):
+        async with rude_server(hits) as port:
+            session = open_session(PracticePlace("127.0.0.1", port, str(certificates.ca_file)))
+            async with session.get(f"http://{host}:8123/x") as response:
+                await response.read()
+            await session.close()
+    assert hits == ["GET /x HTTP/1.1"] * 3
+
+
 def test_an_aiohttp_without_the_switch_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="repeating requests"):
         never_resend(object())  # type: ignore[arg-type]  # an aiohttp that lost the switch
