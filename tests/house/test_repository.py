@@ -132,6 +132,6 @@ def test_the_wheel_carries_runbooks_and_schemas(tmp_path: Path) -> None:
     )
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert "resyncctl/runbooks/README.md" in names
+    assert "resyncctl/runbooks/incident/lost-contact.md" in names
     assert "resyncctl/__main__.py" in names
     assert any(name.startswith("resyncctl/schemas/") for name in names)
