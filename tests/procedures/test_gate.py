@@ -144,3 +144,17 @@ def test_the_guard_closes_the_gate_on_a_storm_of_unknown_orders_only() -> None:
         )
         procedures.guard(outcome, view=gate, gate=gate, journal=MemoryJournal(), clock=FakeClock())
         assert gate.state is expected
+
+
+def test_the_guard_closes_a_gate_that_only_seems_to_be_closed() -> None:
+    """Copies that disagree read as UNSAFE, and one of them may still let an engine trade."""
+    storm = Discrepancy(
+        kind=Kind.UNKNOWN_ORDER_STORM, severity=Severity.CRITICAL, subject=Subject(account="main")
+    )
+    outcome = AccountOutcome(
+        account="main", status="x", exit_code=ExitCode.BLOCKED, findings=(storm,)
+    )
+    for trusted, moves in ((False, 1), (True, 0)):
+        gate = MemoryGate(state=GateState.UNSAFE, trusted=trusted)
+        procedures.guard(outcome, view=gate, gate=gate, journal=MemoryJournal(), clock=FakeClock())
+        assert len(gate.moves) == moves
