@@ -1,8 +1,8 @@
 """Compare the fills of both sides one by one.
 
-A fill is the same on both sides when product, symbol, trade id, order id and side agree; where one
-side did not tell the order id or holds another side or order id under the same trade id, the
-leftovers are matched by fewer parts, and what differs is a conflict. Only rows inside the windows
+A fill is the same on both sides when product, symbol, trade id, order id and side agree. Where one
+trade id names one row on each side they are one fill, and an order id or side that differs is a
+conflict; where it names several, order id and side tell them apart. Only rows inside the windows
 of both sides can be missing: an engine that remembers more than the exchange was asked for proves
 nothing. Exact duplicates in a listing are pages that overlap; exact duplicates in the engine are a
 fill that was booked twice.
@@ -10,7 +10,7 @@ fill that was booked twice.
 Cost: one pass and one dictionary look-up for each row; content is compared only for pairs.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -23,9 +23,11 @@ from resyncctl.core.snapshot import Known, Window
 
 _PRODUCT = attrgetter("product")
 _KEY = attrgetter("product", "symbol", "trade_id", "venue_order_id")
-_CONTENT = attrgetter("side", "quantity", "price", "fee", "fee_asset")
+_CONTENT = attrgetter("side", "quantity", "price", "fee", "fee_asset", "venue_order_id")
 _TRADE = attrgetter("product", "symbol", "trade_id")
 FillKey = tuple[str, str, str, str | None]
+TradeKey = tuple[str, str]
+TradeIndex = dict[str, dict[str, Fill]]
 _FIELDS = ("side", "quantity", "price", "fee", "fee_asset", "venue_order_id")
 
 
@@ -105,57 +107,77 @@ def _by_product(rows: Sequence[Fill]) -> Mapping[str, Sequence[Fill]]:
 def _pair_up(
     engine: Sequence[Fill], venue: Sequence[Fill], result: FillDifferences
 ) -> tuple[list[Fill], list[Fill]]:
-    """Match rows by their whole key; return the leftovers of both sides."""
-    engine_index: dict[FillKey, Fill] = dict(zip(map(_KEY, engine), engine, strict=True))
-    venue_index: dict[FillKey, Fill] = dict(zip(map(_KEY, venue), venue, strict=True))
-    if len(engine_index) == len(engine) and len(venue_index) == len(venue):
-        return _pair_unique(engine_index, venue_index, result)
-    crowded = _crowded(engine) | _crowded(venue)
-    for key in crowded:
-        engine_index.pop(key, None)
-        venue_index.pop(key, None)
+    """Match the rows of both sides; return the leftovers of both sides."""
+    engine_index, venue_index = _index(engine), _index(venue)
+    crowded = _crowded(engine, engine_index) | _crowded(venue, venue_index)
+    engine_crowd = _take_out(engine, engine_index, crowded)
+    venue_crowd = _take_out(venue, venue_index, crowded)
     engine_only, venue_only = _pair_unique(engine_index, venue_index, result)
-    engine_rows, venue_rows = _rows_of(engine, crowded), _rows_of(venue, crowded)
-    for key in crowded:
-        _pair_crowd(engine_rows[key], venue_rows[key], engine_only, venue_only, result)
+    for key in engine_crowd.keys() | venue_crowd.keys():
+        _pair_crowd(
+            engine_crowd.get(key, []), venue_crowd.get(key, []), engine_only, venue_only, result
+        )
     return engine_only, venue_only
 
 
-def _pair_unique(
-    engine: dict[FillKey, Fill], venue: dict[FillKey, Fill], result: FillDifferences
-) -> tuple[list[Fill], list[Fill]]:
-    venue_only: list[Fill] = []
-    for key, theirs in venue.items():
-        ours = engine.get(key)
-        if ours is None:
-            venue_only.append(theirs)
-        elif _CONTENT(ours) == _CONTENT(theirs):
-            result.compared += 1
-        else:
-            _note_conflict(ours, theirs, result)
-    if len(venue) - len(venue_only) == len(engine):
-        return [], venue_only
-    return [row for key, row in engine.items() if key not in venue], venue_only
+def _index(rows: Sequence[Fill]) -> TradeIndex:
+    """Index the fills of one product by symbol, then by trade id.
 
-
-def _crowded(rows: Sequence[Fill]) -> set[FillKey]:
-    """Return the keys that more than one row carries."""
-    seen: set[FillKey] = set()
-    crowded: set[FillKey] = set()
-    for key in map(_KEY, rows):
-        if key in seen:
-            crowded.add(key)
-        seen.add(key)
-    return crowded
-
-
-def _rows_of(rows: Sequence[Fill], keys: set[FillKey]) -> dict[FillKey, list[Fill]]:
-    groups: dict[FillKey, list[Fill]] = {key: [] for key in keys}
+    Two levels of plain text instead of one level of tuples: a million small tuples would cost more
+    in the garbage collector than the comparison itself.
+    """
+    index: TradeIndex = defaultdict(dict)
     for row in rows:
-        group = groups.get(_KEY(row))
-        if group is not None:
-            group.append(row)
+        index[row.symbol][row.trade_id] = row
+    return index
+
+
+def _crowded(rows: Sequence[Fill], index: TradeIndex) -> set[TradeKey]:
+    """Return the trades that more than one row of a side names."""
+    if sum(map(len, index.values())) == len(rows):
+        return set()
+    counts = Counter((row.symbol, row.trade_id) for row in rows)
+    return {key for key, count in counts.items() if count > 1}
+
+
+def _take_out(
+    rows: Sequence[Fill], index: TradeIndex, crowded: set[TradeKey]
+) -> dict[FillKey, list[Fill]]:
+    """Take the crowded trades out of the index and group their rows by the whole key."""
+    groups: dict[FillKey, list[Fill]] = {}
+    if crowded:
+        for symbol, trade_id in crowded:
+            index[symbol].pop(trade_id, None)
+        for row in rows:
+            if (row.symbol, row.trade_id) in crowded:
+                groups.setdefault(_KEY(row), []).append(row)
     return groups
+
+
+def _pair_unique(
+    engine: TradeIndex, venue: TradeIndex, result: FillDifferences
+) -> tuple[list[Fill], list[Fill]]:
+    """Match trades that each side names at most once."""
+    engine_only: list[Fill] = []
+    venue_only: list[Fill] = []
+    for symbol, theirs in venue.items():
+        ours = engine.get(symbol, {})
+        found = 0
+        for trade_id, other in theirs.items():
+            mine = ours.get(trade_id)
+            if mine is None:
+                venue_only.append(other)
+                continue
+            found += 1
+            if _CONTENT(mine) == _CONTENT(other):
+                result.compared += 1
+            else:
+                _note_conflict(mine, other, result)
+        if found < len(ours):
+            engine_only += [row for trade_id, row in ours.items() if trade_id not in theirs]
+    for symbol in engine.keys() - venue.keys():
+        engine_only += engine[symbol].values()
+    return engine_only, venue_only
 
 
 def _pair_crowd(
@@ -183,12 +205,12 @@ def _pair_crowd(
         elif len(theirs) == 1 and _is_split(ours, theirs[0]):
             result.compared += 1
         else:
-            _pair_same_side(ours, theirs, venue_only, result)
+            _pair_same_side(ours, theirs, result)
+            engine_only.extend(_distinct(ours)[len(theirs) :])
+            venue_only.extend(theirs[len(_distinct(ours)) :])
 
 
-def _pair_same_side(
-    ours: list[Fill], theirs: list[Fill], venue_only: list[Fill], result: FillDifferences
-) -> None:
+def _pair_same_side(ours: list[Fill], theirs: list[Fill], result: FillDifferences) -> None:
     distinct = _distinct(ours)
     _note_repeated(ours, distinct, theirs[0] if len(theirs) == 1 else None, result)
     for mine, other in zip(distinct, theirs, strict=False):
@@ -196,8 +218,6 @@ def _pair_same_side(
             result.compared += 1
         else:
             _note_conflict(mine, other, result)
-    venue_only.extend(theirs[len(distinct) :])
-    result.phantom.extend(distinct[len(theirs) :])
 
 
 def _is_split(ours: list[Fill], theirs: Fill) -> bool:
