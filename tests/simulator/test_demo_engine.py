@@ -94,6 +94,15 @@ class Bot:
         rows = self.checkpoint().rows("orders") or []
         return {str(row["client_id"]): row for row in rows if row["state"] not in TERMINAL_STATES}
 
+    def protected(self) -> bool:
+        """Whether every position names a stop."""
+        positions = self.checkpoint().rows("positions") or []
+        return all(row.get("protective_order_ids") for row in positions)
+
+    def balances(self) -> dict[tuple[str, str], str]:
+        rows = self.checkpoint().rows("balances") or []
+        return {(str(row["product"]), str(row["asset"])): str(row["total"]) for row in rows}
+
     def resting(self) -> dict[str, dict[str, Any]]:
         rows = self.venue.call("open_orders", account=self.account)
         return {row["client_order_id"]: row for row in rows}
@@ -180,6 +189,7 @@ def test_it_quotes_both_sides_fills_are_booked_and_the_position_is_protected(
     )
     bot.venue.call("fill", order=mine)
     until("the quote is back and a stop protects the position", lambda: bot.settled(7))
+    until("the position names its stop", bot.protected)
     found = bot.checkpoint()
     (position,) = found.rows("positions") or []
     assert (position["side"], position["amount"]) == ("short", "0.002")
@@ -189,12 +199,8 @@ def test_it_quotes_both_sides_fills_are_booked_and_the_position_is_protected(
     fill = (found.rows("fills") or [])[-1]
     assert fill["order_client_id"] == mine["client_order_id"]
     assert found.complete
-    ledger = {
-        (str(row["product"]), str(row["asset"])): str(row["total"])
-        for row in found.rows("balances") or []
-    }
-    truth = bot.venue.call("truth", account=bot.account)
-    assert _truth_of(truth) == ledger
+    truth = _truth_of(bot.venue.call("truth", account=bot.account))
+    until("the balances are those of the exchange", lambda: bot.balances() == truth)
 
 
 def _truth_of(truth: dict[str, Any]) -> dict[tuple[str, str], str]:
