@@ -146,8 +146,6 @@ def _invocation(job: Job, stdout: TextIO, stderr: TextIO) -> "Invocation":
 
 
 def _failed(invocation: "Invocation", code: ExitCode, error: BaseException | None) -> "Outcome":
-    from dataclasses import replace
-
     from resyncctl.cli import crash
     from resyncctl.core.outcome import OutcomeError
 

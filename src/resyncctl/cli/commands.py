@@ -4,7 +4,6 @@ Promises: building the tree reads no file and loads no library but Typer. Called
 the generators of completions and documents, and by tests.
 """
 
-import importlib.util
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +13,7 @@ from resyncctl.cli import (
     audit,
     cancel_all,
     config,
+    demo,
     doctor,
     engine,
     gate,
@@ -93,9 +93,7 @@ def tree() -> typer.Typer:
     app.command("help")(options.shared(topics.help_topic))
     app.command("schema")(options.shared(topics.schema))
     app.command("completion")(options.shared(topics.completion))
-    if importlib.util.find_spec("resyncctl.cli.demo") is not None:
-        demo = importlib.import_module("resyncctl.cli.demo")
-        app.command("demo")(options.shared(demo.command))
+    app.command("demo")(options.shared(demo.command))
     return app
 
 

@@ -46,10 +46,23 @@ class Probe:
 
 
 def code_of(probes: Iterable[Probe]) -> ExitCode:
-    """Return the worst code: a failure's own, INCOMPLETE for what could not be checked."""
-    codes = [probe.code for probe in probes if probe.state in {"fail", "unknown"}]
-    failures = [code for code in codes if code is not ExitCode.INCOMPLETE]
-    return (failures or codes or [ExitCode.OK])[0]
+    """Return the code of what is most in the way; INCOMPLETE for what could not be checked."""
+    codes = {probe.code for probe in probes if probe.state in {"fail", "unknown"}}
+    return min(codes, key=_IN_THE_WAY.index, default=ExitCode.OK)
+
+
+_IN_THE_WAY = (
+    ExitCode.CONFIG,
+    ExitCode.NOPERM,
+    ExitCode.UNAVAILABLE,
+    ExitCode.TEMPFAIL,
+    ExitCode.IOERR,
+    ExitCode.DATAERR,
+    *(code for code in ExitCode if code not in {ExitCode.INCOMPLETE, ExitCode.OK}),
+    ExitCode.INCOMPLETE,
+    ExitCode.OK,
+)
+"""What has to be put right first."""
 
 
 def worse_of(first: ExitCode, second: ExitCode) -> ExitCode:
@@ -172,16 +185,17 @@ def _engine(invocation: "Invocation", spec: "AccountSpec") -> Iterator[Probe]:
         corrupt = kind == "CHECKPOINT_CORRUPT"
         yield Probe(
             name="engine state",
-            state="fail" if corrupt else "warn",
+            state="fail" if corrupt else "unknown",
             detail=f"{kind}: {reason}",
-            code=ExitCode.DATAERR if corrupt else ExitCode.OK,
+            hint="the engine must write its checkpoint; docs/how-to tells how",
+            code=ExitCode.DATAERR if corrupt else ExitCode.INCOMPLETE,
         )
     unread = [
         f"{name}: {section.reason}"
         for name, section in _sections(snapshot)
         if isinstance(section, Unknown)
     ]
-    if unread:
+    if unread and not snapshot.trouble:
         yield Probe(
             name="engine state",
             state="unknown",

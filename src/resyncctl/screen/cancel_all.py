@@ -44,7 +44,9 @@ class _Group:
         self.left += action.orders if action.state == "left" else 0
         self.unproven += action.orders if action.state == "unproven" else 0
         self.planned += action.orders if action.state == "planned" else 0
-        self.reason = self.reason or action.reason
+        if action.state != "gone":
+            # What became of an order that is proved gone needs no explanation.
+            self.reason = self.reason or action.reason
 
     def state(self) -> str:
         """Return the worst state of the group in one word."""

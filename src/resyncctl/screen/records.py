@@ -42,6 +42,8 @@ def draw_gate(account: AccountOutcome, look: Look) -> Iterator[Block]:
         )
     if account.error is not None:
         yield line(state(look, FAIL, "not moved"), f"  {account.error.message}", indent=3)
+        if account.error.hint:
+            yield line("hint ", account.error.hint, indent=3)
 
 
 def draw_doctor(outcome: Outcome, look: Look) -> Iterator[Block]:

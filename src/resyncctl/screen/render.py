@@ -102,7 +102,7 @@ def _body(outcome: Outcome, look: Look) -> Iterator[Block]:
 
 def _account(command: str, account: AccountOutcome, look: Look) -> Iterator[Block]:
     if account.error is not None and not command.startswith("gate"):
-        yield line(Cell(f"{command.replace('-', ' ', 1)} ", "bold"), Cell(account.account, "bold"))
+        yield line(Cell(f"{_words(command)} ", "bold"), Cell(account.account, "bold"))
         yield from error_lines(account.error, look)
         if not (account.actions or account.findings):
             return
@@ -119,6 +119,11 @@ def _account(command: str, account: AccountOutcome, look: Look) -> Iterator[Bloc
             yield from records.draw_gate(account, look)
         case _:
             yield line(f"{account.account}: {account.status}")
+
+
+def _words(command: str) -> str:
+    """Return a command as it is typed: `engine show`, but `cancel-all`."""
+    return command if command in {"cancel-all", "sim-serve"} else command.replace("-", " ")
 
 
 def error_lines(error: OutcomeError, look: Look) -> Iterator[Line]:
