@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from resyncctl.core.errors import ResyncError
 from resyncctl.core.model import Order, OrderStatus, Scope, Side
-from resyncctl.core.snapshot import OrderReference, Window
+from resyncctl.core.snapshot import OrderReference, Section, Unknown, Window
 from tests.adapters.venues.generic_kit import BODIES, NOW_MS, Opened, permit
 from tests.adapters.venues.scripted import Asked, Say
 
@@ -96,8 +97,17 @@ def _product_calls(product: str) -> list[Call]:
         Call(f"positions {product}", lambda o: o.view.read_positions(product)),
         Call(f"mode {product}", lambda o: o.view.read_position_mode(product)),
         Call(f"balances {product}", lambda o: o.view.read_balances(product)),
+        Call(f"identity {product}", lambda o: _identity(o, product)),
         Call(f"ledger {product}", lambda o: o.view.read_ledger(product, WINDOW)),
     ]
+
+
+async def _identity(opened: Opened, product: str) -> Section[str]:
+    """Ask who this is; a refusal at first contact is as good as not knowing."""
+    try:
+        return await opened.view.read_identity(product)
+    except ResyncError as refusal:
+        return Unknown(refusal.message)
 
 
 def _order(scope: Scope) -> Order:

@@ -124,6 +124,7 @@ GATE: Bodies = {
         }
     ],
     "GET /api/v4/spot/accounts": [{"currency": "DBC", "available": "1.5", "locked": "0.5"}],
+    "GET /api/v4/account/detail": {"user_id": 1667201533, "tier": 2, "ip_whitelist": []},
     "GET /api/v4/spot/orders/62364648575": _GATE_SPOT,
     "GET /api/v4/spot/price_orders/71639298": _GATE_SPOT_TRIGGER,
     "DELETE /api/v4/spot/orders/62364648575": {**_GATE_SPOT, "status": "cancelled"},
@@ -269,6 +270,7 @@ BITGET: Bodies = {
     "GET /api/v2/mix/account/accounts": bitget(
         [{"marginCoin": "USDT", "accountEquity": "105.5", "unrealizedPL": "5.5"}]
     ),
+    "GET /api/v2/spot/account/info": bitget({"userId": "1000000009", "authorities": ["trade"]}),
     "GET /api/v2/spot/trade/orderInfo": bitget([{**_BITGET_SPOT, "price": "25000"}]),
     "GET /api/v2/mix/order/detail": bitget({**_BITGET_FUTURE, "state": "live"}),
     "POST /api/v2/spot/trade/cancel-order": bitget(
@@ -410,6 +412,7 @@ HYPERLIQUID: Bodies = {
 }
 
 HTX: Bodies = {
+    "GET /v2/user/uid": {"code": 200, "data": 63628520},
     "GET /v1/order/openOrders": {
         "status": "ok",
         "data": [
@@ -581,6 +584,13 @@ _COINBASE_ORDER: dict[str, object] = {
 }
 
 COINBASE: Bodies = {
+    "GET /api/v3/brokerage/key_permissions": {
+        "can_view": True,
+        "can_trade": True,
+        "can_transfer": False,
+        "portfolio_uuid": "e0a6a5bb-2f1c-5f0e-9a34-0b4c6cbb9f4c",
+        "portfolio_type": "DEFAULT",
+    },
     "GET /api/v3/brokerage/orders/historical/batch": {
         "orders": [_COINBASE_ORDER],
         "sequence": "0",

@@ -50,6 +50,8 @@ def lie_in(call: Call, answer: Any) -> str | None:
         return "acknowledged" if answer.kind is OutcomeKind.ACKNOWLEDGED else None
     if isinstance(answer, Known) and answer.complete and not answer.data:
         return "complete and empty"
+    if call.name.startswith("identity") and isinstance(answer, Known):
+        return "an identity"
     if call.name.startswith("mode") and answer in {"one_way", "hedge"}:
         return "a position mode"
     return None
@@ -113,7 +115,7 @@ def without_a_place(call: Call, venue: str) -> bool:
     }
     if call.name in static and not (venue == "kraken" and call.name == "positions spot"):
         return True
-    return call.name.startswith("ledger")
+    return call.name.startswith(("ledger", "identity"))
 
 
 async def cells(venue: str) -> Iterator[tuple[Call, str, Any]]:

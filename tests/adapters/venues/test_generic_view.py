@@ -106,6 +106,24 @@ async def test_the_clock_is_measured_and_used_for_signing() -> None:
     await opened.view.close()
 
 
+@pytest.mark.parametrize(
+    ("venue", "identity"),
+    [
+        ("okx", "uid 44705892343619584"),
+        ("bybit", "uid 24617703"),
+        ("deribit", "id 10"),
+        ("gate", "user id 1667201533"),
+        ("bitget", "user id 1000000009"),
+        ("htx", "uid 63628520"),
+        ("coinbase", "portfolio e0a6a5bb-2f1c-5f0e-9a34-0b4c6cbb9f4c"),
+    ],
+)
+async def test_an_account_is_told_by_the_venues_own_id(venue: str, identity: str) -> None:
+    opened = open_scripted(venue)
+    assert known(await opened.view.read_identity("spot")) == (identity,)
+    await opened.view.close()
+
+
 async def test_an_address_is_the_identity_of_a_wallet() -> None:
     opened = open_scripted("hyperliquid")
     assert known(await opened.view.read_identity("perpetual")) == (f"address {WALLET}",)

@@ -15,6 +15,7 @@ from resyncctl.adapters.venues.via_ccxt.generic_plan import (
     LookUpQuery,
     Params,
     Query,
+    Question,
     RowsOf,
     TimeSpan,
     Unacknowledged,
@@ -26,6 +27,7 @@ from resyncctl.adapters.venues.via_ccxt.generic_plan import (
     one_at,
     raw_symbol,
     regular,
+    told,
     value,
 )
 from resyncctl.core.model import Order
@@ -260,4 +262,7 @@ PLAN = VenuePlan(
         **{regular(product): _cancel_futures(kind) for product, kind in _TYPES.items()},
         **{algo(product): _cancel_plan(kind) for product, kind in _TYPES.items()},
     },
+    identity=Question(
+        endpoint="privateSpotGetV2SpotAccountInfo", read=told("user id", "data.userId")
+    ),
 )

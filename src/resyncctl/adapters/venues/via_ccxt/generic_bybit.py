@@ -29,6 +29,7 @@ from resyncctl.adapters.venues.via_ccxt.generic_plan import (
     nested,
     raw_symbol,
     regular,
+    told,
     value,
 )
 from resyncctl.adapters.venues.via_ccxt.generic_rows import (
@@ -267,10 +268,6 @@ def _asked_mode(category: str, **more: str) -> Question:
     )
 
 
-def _identity(body: object) -> str:
-    return f"uid {read.text({'body': body}, 'body.result.userID')}"
-
-
 _SCOPES: dict[str, tuple[Query, ...]] = {
     "spot": (_open("spot", "spot", orderFilter="Order"),),
     "linear": (
@@ -332,7 +329,7 @@ PLAN = VenuePlan(
         "inverse": _asked_mode("inverse"),
         "option": "one_way",
     },
-    identity=Question(endpoint="privateGetV5UserQueryApi", read=_identity),
+    identity=Question(endpoint="privateGetV5UserQueryApi", read=told("uid", "result.userID")),
     shared_wallet=True,
     request_validity_ms=6_000,
 )

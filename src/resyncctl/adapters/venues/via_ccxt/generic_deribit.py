@@ -25,6 +25,7 @@ from resyncctl.adapters.venues.via_ccxt.generic_plan import (
     names_order,
     one_at,
     regular,
+    told,
     value,
 )
 from resyncctl.adapters.venues.via_ccxt.generic_rows import (
@@ -240,6 +241,6 @@ PLAN = VenuePlan(
     identity=Question(
         endpoint="privateGetGetAccountSummary",
         params={"currency": "BTC", "extended": "true"},
-        read=lambda body: f"id {read.text({'body': body}, 'body.result.id')}",
+        read=told("id", "result.id"),
     ),
 )

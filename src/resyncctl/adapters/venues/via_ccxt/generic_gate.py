@@ -29,6 +29,7 @@ from resyncctl.adapters.venues.via_ccxt.generic_plan import (
     one_at,
     raw_symbol,
     regular,
+    told,
     value,
 )
 from resyncctl.adapters.venues.via_ccxt.generic_rows import (
@@ -250,4 +251,5 @@ PLAN = VenuePlan(
         )
         for settle in _SETTLES
     },
+    identity=Question(endpoint="privateAccountGetDetail", read=told("user id", "user_id")),
 )

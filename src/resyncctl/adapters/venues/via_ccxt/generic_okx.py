@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from resyncctl.adapters.venues.via_ccxt import generic_rows as read
-from resyncctl.adapters.venues.via_ccxt.envelopes import Malformed, Row
+from resyncctl.adapters.venues.via_ccxt.envelopes import Malformed, Row, needs_keys
 from resyncctl.adapters.venues.via_ccxt.generic_plan import (
     DAY_MS,
     After,
@@ -275,6 +275,7 @@ def _first(name: str, meanings: Callable[[str], str]) -> Callable[[object], str]
         rows = at("data")(body)
         if len(rows) != 1:
             raise Malformed("the account configuration should be one row")
+        needs_keys(rows[0], ("uid", "posMode"))
         return meanings(read.text(rows[0], name))
 
     return of

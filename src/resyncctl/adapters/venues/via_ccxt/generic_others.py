@@ -29,6 +29,7 @@ from resyncctl.adapters.venues.via_ccxt.generic_plan import (
     nested,
     one_at,
     regular,
+    told,
 )
 
 HTX = VenuePlan(
@@ -88,6 +89,7 @@ HTX = VenuePlan(
             judge=names_order("data"),
         ),
     },
+    identity=Question(endpoint="spotPrivateGetV2UserUid", read=told("uid", "data")),
 )
 
 MEXC = VenuePlan(
@@ -279,6 +281,9 @@ COINBASE = VenuePlan(
             judge=rows.coinbase_judge,
         ),
     },
+    identity=Question(
+        endpoint="v3PrivateGetBrokerageKeyPermissions", read=told("portfolio", "portfolio_uuid")
+    ),
 )
 
 CRYPTOCOM = VenuePlan(

@@ -313,6 +313,18 @@ def value(body: object, path: str) -> object:
         return None
 
 
+def told(label: str, path: str) -> Callable[[object], str]:
+    """Return a reader of one id in the body, given with its label: `uid 12345`."""
+
+    def read_id(body: object) -> str:
+        found = value_at(body, path)
+        if not isinstance(found, str | int) or isinstance(found, bool) or found == "":
+            raise Malformed(f"{path!r} is not an id")
+        return f"{label} {found}"
+
+    return read_id
+
+
 def names_order(path: str) -> Callable[[object, Order], Unacknowledged | None]:
     """Return a judge: the body must name, at the path, the very order that was to be cancelled."""
 
