@@ -175,8 +175,9 @@ def first_contact_error(
     refused = word is not None and word.code in table.credentials
     if refused or attempt.status == 401:  # noqa: PLR2004  # the status line "Unauthorized"
         return CredentialsRefusedError(
-            f"{venue} refused the key: {_message(attempt, word)}",
-            hint="check the key, its permissions, and the addresses that it is bound to",
+            f"{venue} refused the key at {attempt.host}: {_message(attempt, word)}",
+            hint="check the key, its permissions and the addresses that it is bound to; an account"
+            " without futures names its scopes in the configuration",
         )
     if attempt.phase is Phase.REFUSED and not attempt.host:
         return CredentialsRefusedError(

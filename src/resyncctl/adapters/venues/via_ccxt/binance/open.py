@@ -1,6 +1,6 @@
 """Build a Binance account from the options: manifest, connection, clock, instruments."""
 
-from resyncctl.adapters.venues.via_ccxt.binance.desk import Desk
+from resyncctl.adapters.venues.via_ccxt.binance.desk import SECOND_READ_AFTER_MS, Desk
 from resyncctl.adapters.venues.via_ccxt.binance.endpoints import classify
 from resyncctl.adapters.venues.via_ccxt.binance.shapes import shape
 from resyncctl.adapters.venues.via_ccxt.binance.venue import (
@@ -8,12 +8,13 @@ from resyncctl.adapters.venues.via_ccxt.binance.venue import (
     STALENESS_HORIZON_MS,
     BinanceVenue,
 )
+from resyncctl.adapters.venues.via_ccxt.classify import worth_a_second_read
 from resyncctl.adapters.venues.via_ccxt.clock import VenueClock
 from resyncctl.adapters.venues.via_ccxt.connect import Connection, ConnectionPlan, connect
 from resyncctl.adapters.venues.via_ccxt.egress import Egress
 from resyncctl.adapters.venues.via_ccxt.markets import Market, Markets, market_from_ccxt
 from resyncctl.adapters.venues.via_ccxt.options import VenueOptions
-from resyncctl.adapters.venues.via_ccxt.transport import watching
+from resyncctl.adapters.venues.via_ccxt.transport import Attempt, watching
 from resyncctl.core.errors import ConfigurationError
 from resyncctl.core.model import Scope
 
@@ -82,18 +83,11 @@ def _manifest(options: VenueOptions) -> tuple[Scope, ...]:
 
 def _markets(options: VenueOptions, connection: Connection, products: tuple[str, ...]) -> Markets:
     async def fetch(product: str) -> list[Market] | None:
-        exchange = connection.exchange
-        exchange.options["fetchMarkets"] = {"types": [product]}
-        # Permission sets are most of spot's 17 MB; USD-M refuses parameters it does not know.
-        params = {"showPermissionSets": "false"} if product == "spot" else {}
-        with watching() as attempts:
-            try:
-                found = await exchange.fetch_markets(params)
-            except Exception:  # noqa: BLE001  # ccxt's parsers raise anything; the attempt tells why
-                return None
-        if not attempts or not all(attempt.ok for attempt in attempts):
-            return None
-        return [market for row in found if (market := market_from_ccxt(row)) is not None]
+        found, attempts = await _ask_for_markets(connection, product)
+        if found is None and attempts and worth_a_second_read(attempts[-1]):
+            await options.clock.sleep_ms(SECOND_READ_AFTER_MS)
+            found, _ = await _ask_for_markets(connection, product)
+        return found
 
     return Markets(
         venue=options.venue,
@@ -104,3 +98,21 @@ def _markets(options: VenueOptions, connection: Connection, products: tuple[str,
         may_fetch=options.may_load_markets,
         world=options.mode,
     )
+
+
+async def _ask_for_markets(
+    connection: Connection, product: str
+) -> tuple[list[Market] | None, list[Attempt]]:
+    """Let ccxt read and parse one product's instruments; None when that did not work."""
+    exchange = connection.exchange
+    exchange.options["fetchMarkets"] = {"types": [product]}
+    # Permission sets are most of spot's 17 MB; USD-M refuses parameters it does not know.
+    params = {"showPermissionSets": "false"} if product == "spot" else {}
+    with watching() as attempts:
+        try:
+            rows = await exchange.fetch_markets(params)
+        except Exception:  # noqa: BLE001  # ccxt's parsers raise anything; the attempt tells why
+            return None, attempts
+    if not attempts or not all(attempt.ok for attempt in attempts):
+        return None, attempts
+    return [market for row in rows if (market := market_from_ccxt(row)) is not None], attempts
