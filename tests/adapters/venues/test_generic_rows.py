@@ -58,12 +58,13 @@ async def test_funding_is_not_a_fill_and_an_unknown_kind_of_execution_still_is()
     rows = [
         {**trade, "execId": "f", "execType": "Funding"},
         {**trade, "execId": "a", "execType": "AdlTrade"},
+        {**trade, "execId": "d", "execType": "Delivery"},
         trade,
     ]
     opened = open_scripted("bybit", {"GET /v5/execution/list": bybit(rows)})
     section = await opened.view.read_fills("linear", EVER, ())
     assert isinstance(section, Known)
-    assert {fill.trade_id for fill in section.data} == {"a", trade["execId"]}
+    assert {fill.trade_id for fill in section.data} == {"a", "d", trade["execId"]}
     await opened.view.close()
 
 
@@ -122,6 +123,14 @@ async def test_a_closing_order_at_gate_says_which_leg_it_closes() -> None:
     silent = {**body, "initial": closing}
     route = "GET /api/v4/futures/usdt/price_orders"
     assert isinstance(await one("gate", {route: [silent]}, algo("usdt-swap")), Unknown)
+
+
+@pytest.mark.parametrize(("total", "readable"), [(1, True), (2, False), (0, False)])
+async def test_gate_counts_the_orders_of_each_pair(total: int, readable: bool) -> None:
+    body = sample("gate", "GET /api/v4/spot/open_orders")
+    routes: dict[str, object] = {"GET /api/v4/spot/open_orders": [{**body[0], "total": total}]}
+    section = await one("gate", routes, Scope("spot"))
+    assert isinstance(section, Known) is readable
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ _BY_VENUE: Mapping[str, tuple[NotCovered, ...]] = {
             "linear is read for USDT and USDC only (Bybit v5 order/realtime wants a settle coin)",
         ),
         NotCovered(
-            "options on other coins", "options are read for BTC, ETH and SOL (one call per coin)"
+            "cancelling spot OCO orders",
+            "they are listed; Bybit documents no cancel for them, so the TP/SL one is tried",
         ),
         NotCovered("bots, copy trading, pre-market", "these orders are not in order/realtime"),
     ),

@@ -56,11 +56,11 @@ _STATUSES = {
     "Rejected": OrderStatus.REJECTED,
 }
 _LEGS = {"0": Leg.BOTH, "1": Leg.LONG, "2": Leg.SHORT}
-_NOT_TRADES = frozenset({"Funding", "SessionSettlePnL", "Settle", "Delivery"})
+_NOT_TRADES = frozenset({"Funding", "SessionSettlePnL", "Settle"})
+"""Executions that move no position. A delivery closes one, so it counts as a fill."""
 _PAGE = Cursor("cursor", "result.nextPageCursor")
 _WEEK = TimeSpan(since="startTime", until="endTime", longest_ms=7 * DAY_MS)
 _SPOT_FILTERS = ("StopOrder", "tpslOrder", "OcoOrder", "BidirectionalTpslOrder")
-_OPTION_COINS = ("BTC", "ETH", "SOL")
 _UNITS = {"spot": Unit.BASE, "linear": Unit.CONTRACTS, "inverse": Unit.CONTRACTS}
 
 
@@ -104,9 +104,15 @@ def _order(category: str, *, is_algo: bool) -> Callable[[Row], RawOrder]:
 
 
 def _filter(row: Row) -> str:
-    """Return the filter under which a spot trigger order is listed, and must be cancelled."""
+    """Return the filter under which a spot trigger order must be cancelled.
+
+    The listing knows four kinds, the cancel two (Bybit v5 order/cancel-order): the TP/SL kinds
+    share one, and everything else is a stop order.
+    """
     kind = str(row.get("stopOrderType"))
-    return kind if kind in _SPOT_FILTERS else "StopOrder"
+    return (
+        "tpslOrder" if kind in {"tpslOrder", "OcoOrder", "BidirectionalTpslOrder"} else "StopOrder"
+    )
 
 
 def _fill(category: str) -> Callable[[Row], RawFill]:
@@ -275,7 +281,7 @@ _SCOPES: dict[str, tuple[Query, ...]] = {
         _open("linear", "linear USDC", settleCoin="USDC"),
     ),
     "inverse": (_open("inverse", "inverse"),),
-    "option": tuple(_open("option", f"option {coin}", baseCoin=coin) for coin in _OPTION_COINS),
+    "option": (_open("option", "option"),),
 }
 _SPOT_ALGO: Scope = algo("spot")
 
@@ -297,9 +303,7 @@ PLAN = VenuePlan(
             (_held("linear", settleCoin="USDT"), _held("linear", settleCoin="USDC")), _position
         ),
         "inverse": Listing((_held("inverse"),), _position),
-        "option": Listing(
-            tuple(_held("option", baseCoin=coin) for coin in _OPTION_COINS), _position
-        ),
+        "option": Listing((_held("option"),), _position),
     },
     balances={
         "spot": Listing(

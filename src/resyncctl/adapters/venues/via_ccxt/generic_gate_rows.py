@@ -18,6 +18,7 @@ from resyncctl.adapters.venues.via_ccxt.generic_rows import (
 from resyncctl.core.model import Leg, OrderStatus, Side
 from resyncctl.core.money import ZERO
 
+PAGE = 100
 _LEGS = {"single": Leg.BOTH, "dual_long": Leg.LONG, "dual_short": Leg.SHORT}
 _TRIGGERS = {
     "open": OrderStatus.ACCEPTED,
@@ -215,11 +216,15 @@ def contract_balance(row: Row) -> RawBalance:
 
 
 def spot_open(body: object) -> tuple[Row, ...]:
-    """Read `open_orders`: per pair a total and the page of its orders."""
+    """Read `open_orders`: per pair a total and the page of its orders.
+
+    Raises:
+        Malformed: A pair that fits on one page does not hold as many orders as it counts.
+    """
     rows: list[Row] = []
     for pair in rows_at(body, ""):
-        orders = rows_at(pair, "orders")
-        if read.number(pair, "total") < len(orders):
-            raise Malformed("a pair holds more orders than its own total")
+        orders, total = rows_at(pair, "orders"), read.number(pair, "total")
+        if total < len(orders) or (total <= PAGE and len(orders) != total):
+            raise Malformed(f"a pair counts {total} orders and holds {len(orders)}")
         rows.extend(orders)
     return tuple(rows)
