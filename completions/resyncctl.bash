@@ -20,7 +20,7 @@ _resyncctl() {
         fi
     done
     case "$command" in
-        '') verbs='audit cancel-all completion config doctor engine gate help init reconcile schema sim status venue' flags='--config --output --json --quiet --verbose --color --no-input --version --help' ;;
+        '') verbs='audit cancel-all completion config demo doctor engine gate help init reconcile schema sim status venue' flags='--config --output --json --quiet --verbose --color --no-input --version --help' ;;
         audit) verbs='verify' flags='' ;;
         'audit verify') verbs='' flags='--anchor --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         cancel-all) verbs='' flags='--symbol --prefix --stale --include-protective --reason --dry-run --expect-plan --yes -y --deadline --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
@@ -29,6 +29,7 @@ _resyncctl() {
         'config check') verbs='' flags='--config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         'config schema') verbs='' flags='--config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         'config show') verbs='' flags='--origin --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
+        demo) verbs='' flags='--keep --seed --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         doctor) verbs='' flags='--offline --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         engine) verbs='list show' flags='' ;;
         'engine list') verbs='' flags='--config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;

@@ -6,7 +6,7 @@ function __resyncctl_accounts
     test -n "$file"; or set file $folder/resyncctl/resyncctl.toml
     sed -n 's/^[[:space:]]*\[accounts\.\"\{0,1\}\([^]\"]*\)\"\{0,1\}\].*/\1/p' "$file" 2>/dev/null
 end
-set -l commands audit cancel-all completion config doctor engine gate help init reconcile schema sim status venue
+set -l commands audit cancel-all completion config demo doctor engine gate help init reconcile schema sim status venue
 complete -c resyncctl -f
 complete -c resyncctl -n "not __fish_seen_subcommand_from $commands" -a audit -d 'The records of this host'
 complete -c resyncctl -n '__fish_seen_subcommand_from audit' -a verify -d 'Check that no record of this host was altered, removed, reordered or torn'
@@ -94,6 +94,20 @@ complete -c resyncctl -n '__fish_seen_subcommand_from config; and __fish_seen_su
 complete -c resyncctl -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from show' -l color -d 'When to use colour'
 complete -c resyncctl -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from show' -l no-input -d 'Never ask; refuse instead'
 complete -c resyncctl -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from show' -l log-format -d 'How log lines on standard error look'
+complete -c resyncctl -n "not __fish_seen_subcommand_from $commands" -a demo -d 'Watch the main job on the practice exchange  gap, UNSAFE, cancel, proof, repair, SAFE'
+complete -c resyncctl -n '__fish_seen_subcommand_from demo' -l keep -d 'Work in this folder and leave everything there'
+complete -c resyncctl -n '__fish_seen_subcommand_from demo' -l seed -d 'The seed of the practice prices'
+complete -c resyncctl -n '__fish_seen_subcommand_from demo' -l config -d 'The configuration file'
+complete -c resyncctl -n '__fish_seen_subcommand_from demo' -l output -d 'How to print the result'
+complete -c resyncctl -n '__fish_seen_subcommand_from demo' -s o -d 'How to print the result'
+complete -c resyncctl -n '__fish_seen_subcommand_from demo' -l json -d 'The same as -o json'
+complete -c resyncctl -n '__fish_seen_subcommand_from demo' -l quiet -d 'Nothing when all is well, else one line'
+complete -c resyncctl -n '__fish_seen_subcommand_from demo' -s q -d 'Nothing when all is well, else one line'
+complete -c resyncctl -n '__fish_seen_subcommand_from demo' -l verbose -d 'Say more; -vv shows requests'
+complete -c resyncctl -n '__fish_seen_subcommand_from demo' -s v -d 'Say more; -vv shows requests'
+complete -c resyncctl -n '__fish_seen_subcommand_from demo' -l color -d 'When to use colour'
+complete -c resyncctl -n '__fish_seen_subcommand_from demo' -l no-input -d 'Never ask; refuse instead'
+complete -c resyncctl -n '__fish_seen_subcommand_from demo' -l log-format -d 'How log lines on standard error look'
 complete -c resyncctl -n "not __fish_seen_subcommand_from $commands" -a doctor -d 'Check the configuration, keys and their permissions, clock, exchange, records, checkpoints'
 complete -c resyncctl -n '__fish_seen_subcommand_from doctor' -l offline -d 'Leave out what needs the exchange'
 complete -c resyncctl -n '__fish_seen_subcommand_from doctor' -l config -d 'The configuration file'

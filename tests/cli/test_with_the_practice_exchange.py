@@ -103,6 +103,7 @@ class Desk:
     def write_checkpoint(self) -> None:
         """Write what an engine would know that has just started and has no orders."""
         document = self.run("venue", "show", "--json").document()
+        assert "scopes" in document, document
         now_ms = time.time_ns() // 1_000_000
         with Recoverable(
             self.home / "checkpoint.json",
@@ -130,9 +131,13 @@ def amount(row: dict[str, Any]) -> tuple[Decimal, Decimal] | Decimal:
     return Decimal(row["free"]), Decimal(row["locked"])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def practice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Serve the practice exchange with the program's own command."""
+    """Serve the practice exchange with the program's own command.
+
+    Every test has one of its own: the exchange counts request weight by address, and the program
+    rightly waits when many runs in a minute have spent it.
+    """
     folder = tmp_path_factory.mktemp("practice")
     serve = ("sim", "serve", "--port", "0", "--state-dir", str(folder))
     server = subprocess.Popen(
