@@ -1,5 +1,8 @@
 """First contact, look-ups, clocks and wallets of a venue without a deep profile."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -18,11 +21,14 @@ from tests.adapters.venues.generic_kit import (
     NOW_MS,
     SECRETS,
     WALLET,
+    JsonSession,
     open_any,
     open_scripted,
+    permit,
 )
 from tests.adapters.venues.generic_samples import kraken, okx
 from tests.adapters.venues.scripted import Say
+from tests.adapters.venues.test_generic_cancels import an_order
 
 EVER = Window(1_400_000_000_000, NOW_MS)
 D = Decimal
@@ -169,3 +175,45 @@ async def test_on_the_way_to_a_cancel_no_market_table_is_asked_for() -> None:
     assert {one.path for one in opened.session.asked} == {"/api/v5/trade/orders-algo-pending"}
     assert replace(order, quantity=D(1)) != order
     await view.close()
+
+
+class CrowdedSession(JsonSession):
+    """Answers after a while, and remembers how many requests were under way at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.under_way = 0
+        self.most = 0
+
+    def request(self, method: str, url: Any, **rest: Any) -> Any:
+        inner = super().request(method, url, **rest)
+
+        @asynccontextmanager
+        async def slowly() -> AsyncIterator[Any]:
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+            for _turn in range(3):
+                await asyncio.sleep(0)
+            async with inner as response:
+                yield response
+            self.under_way -= 1
+
+        return slowly()
+
+
+@pytest.mark.parametrize(("venue", "most"), [("kraken", 1), ("okx", 4)])
+async def test_requests_go_single_file_where_a_nonce_must_rise(venue: str, most: int) -> None:
+    opened = open_scripted(venue)
+    crowded = CrowdedSession()
+    crowded.routes = opened.session.routes
+    opened.exchange.session._inner = crowded
+    await asyncio.gather(
+        opened.view.read_open_orders(Scope("spot")),
+        opened.view.read_balances("spot"),
+        opened.view.read_fills("spot", Window(NOW_MS - 1_000, NOW_MS), ()),
+        opened.view.cancel_order(an_order(Scope("spot"), "1", "BTC-USDT"), permit()),
+    )
+    assert crowded.most == most
+    nonces = [int(one.params["nonce"]) for one in crowded.asked if "nonce" in one.params]
+    assert nonces == sorted(nonces)
+    await opened.view.close()

@@ -11,6 +11,7 @@ Called by `open_venue`.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 
 from resyncctl.adapters.venues.via_ccxt.connect import Connection
@@ -89,6 +90,9 @@ class GenericVenue:
         self._options = options
         self._native: dict[str, Mapping[str, str]] = {}
         self._closed = False
+        self._lane: AbstractAsyncContextManager[object] = (
+            asyncio.Lock() if goes_single_file(plan.venue) else nullcontext()
+        )
         self._reader = Reader(
             account=options.account,
             venue=plan.venue,
@@ -98,6 +102,7 @@ class GenericVenue:
             timeout_ms=options.read_timeout_ms,
             may_load=options.may_load_markets,
             remember=self._remember,
+            lane=self._lane,
         )
         self._profile = VenueProfile(
             venue=plan.venue,
@@ -361,7 +366,7 @@ class GenericVenue:
         """Send one mutating request and classify what came of it; UNKNOWN unless proved."""
         with watching() as heard, lend(permit):
             try:
-                async with asyncio.timeout(self._options.cancel_timeout_ms / 1000):
+                async with asyncio.timeout(self._options.cancel_timeout_ms / 1000), self._lane:
                     body = await send()
             except Exception as error:  # noqa: BLE001  # the power promises never to raise
                 return outcome_of(error, self._plan.venue, heard)

@@ -10,6 +10,7 @@ Called by `generic.GenericVenue`.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -59,7 +60,11 @@ class Harvest:
 
 @dataclass(slots=True, kw_only=True)
 class Reader:
-    """One account's way of reading a planned venue."""
+    """One account's way of reading a planned venue.
+
+    `lane` is held for each request: a lock where requests must not overtake one another, because
+    the venue refuses a nonce that is not higher than the last one it saw.
+    """
 
     account: str
     venue: str
@@ -70,6 +75,7 @@ class Reader:
     may_load: bool = True
     table_fault: str | None = None
     remember: Callable[[str, Mapping[str, str]], None] | None = None
+    lane: AbstractAsyncContextManager[object] = field(default_factory=nullcontext)
 
     async def ask(self, endpoint: str, params: Params) -> object:
         """Make one native request and return its body, undecided whether it is a success."""
@@ -77,7 +83,8 @@ class Reader:
             key: self.exchange.walletAddress if value == WALLET else value
             for key, value in params.items()
         }
-        body: object = await getattr(self.exchange, endpoint)(filled)
+        async with self.lane:
+            body: object = await getattr(self.exchange, endpoint)(filled)
         return body
 
     async def orders(self, listing: Listing[RawOrder], scope: Scope) -> Section[Order]:
