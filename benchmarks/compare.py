@@ -4,6 +4,7 @@
     python benchmarks/compare.py --quick    the two small points only
 
 Each point runs in a process of its own, so that the peak of one does not hide that of another.
+The budget is about one core, so it is held against processor time; wall time is shown beside it.
 Orders and fills are counted on both sides together. One in ten orders missed a fill in the cases
 named `missed`, which is the case that grows faster than linear elsewhere.
 """
@@ -146,19 +147,20 @@ def measure(orders: int, fills: int, *, missed: bool) -> dict[str, float]:
     """Build one case in this process, compare it, and return seconds and MiB."""
     engine, venue = make_sides(orders, fills, missed=missed)
     loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    started = time.perf_counter()
+    wall, started = time.perf_counter(), time.process_time()
     comparison = compare(engine, venue, Policy(), NOW_MS)
-    seconds = time.perf_counter() - started
+    seconds, wall = time.process_time() - started, time.perf_counter() - wall
     _check(comparison, orders, missed=missed)
-    started = time.perf_counter()
+    started = time.process_time()
     events = emit(engine, venue, comparison) if missed else ()
     return {
         "seconds": seconds,
+        "wall_seconds": wall,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "loaded_mib": loaded,
         "findings": len(comparison.findings),
         "events": len(events),
-        "emit_seconds": time.perf_counter() - started,
+        "emit_seconds": time.process_time() - started,
     }
 
 
@@ -182,7 +184,7 @@ def run_point(orders: int, fills: int, *, missed: bool) -> dict[str, float]:
 def run(points: tuple[tuple[int, int], ...]) -> int:
     """Print the curve; return 1 when the largest point breaks a budget or growth is not linear."""
     print("compare: snapshots loaded, both sides together, one core")
-    print("case     orders      fills   seconds  us/row  peak MiB  findings  emit s")
+    print("case     orders      fills   cpu s  wall s  us/row  peak MiB  findings  emit s")
     failed = False
     for missed in (False, True):
         rates = []
@@ -191,12 +193,16 @@ def run(points: tuple[tuple[int, int], ...]) -> int:
             rates.append(result["seconds"] / (orders + fills))
             print(
                 f"{'missed' if missed else 'in sync':8}{orders:>7,}{fills:>11,}"
-                f"{result['seconds']:>10.3f}{rates[-1] * 1e6:>8.2f}{result['peak_mib']:>10.0f}"
+                f"{result['seconds']:>8.3f}{result['wall_seconds']:>8.3f}"
+                f"{rates[-1] * 1e6:>8.2f}{result['peak_mib']:>10.0f}"
                 f"{result['findings']:>10.0f}{result['emit_seconds']:>8.2f}"
             )
             failed |= result["seconds"] > TIME_MAX_S or result["peak_mib"] > MEMORY_MAX_MIB
         print(f"         cost of a row, largest over smallest case: {rates[-1] / rates[0]:.2f}x")
-    print(f"budget {TIME_MAX_S:g} s and {MEMORY_MAX_MIB} MiB: {'MISSED' if failed else 'kept'}")
+    print(
+        f"budget {TIME_MAX_S:g} s of one core, {MEMORY_MAX_MIB} MiB: "
+        f"{'MISSED' if failed else 'kept'}"
+    )
     return int(failed)
 
 

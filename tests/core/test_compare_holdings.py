@@ -82,6 +82,20 @@ def test_the_unexplained_rest_of_a_position_is_exact() -> None:
     assert mismatch.detail.startswith("Fills explain 1; ")
 
 
+def test_forty_digits_are_compared_exactly() -> None:
+    tiny, huge = Decimal("1e-18"), Decimal(10) ** 20
+    row = fill(quantity=Decimal("100000000000000000000.000000000000000001"))
+    ours = engine([order(quantity=huge * 2)], positions=[replace(position(0), quantity=tiny)])
+    theirs = venue(
+        [order(quantity=huge * 2, filled=row.quantity, status=OrderStatus.PARTIALLY_FILLED)],
+        [row],
+        [replace(position(0), quantity=Decimal("100000000000000000000.000000000000000002"))],
+    )
+    comparison = look(ours, theirs)
+    assert kinds(comparison) == [Kind.MISSING_FILL]
+    assert look(apply_events(ours, emit(ours, theirs, comparison)), theirs).findings == ()
+
+
 def test_a_position_within_tolerance_is_equal() -> None:
     theirs = venue(positions=[replace(position(3), quantity=Decimal("3.0001"))])
     ours = engine(positions=[position(3)])

@@ -30,7 +30,7 @@ from resyncctl.core.model import (
     OrderStatus,
     Position,
 )
-from resyncctl.core.money import ZERO
+from resyncctl.core.money import ZERO, exactly
 from resyncctl.core.rows_json import row_to_json, time_text
 from resyncctl.core.snapshot import EngineSnapshot, VenueSnapshot
 
@@ -130,13 +130,14 @@ def emit(engine: EngineSnapshot, venue: VenueSnapshot, comparison: Comparison) -
     Only what the comparison found, or explained by what it found, becomes an event: a finding that
     settled meanwhile does not.
     """
-    differences = rederive(engine, venue)
-    events = [
-        *_order_events(differences, comparison),
-        *_corrections(differences, comparison),
-        *_position_events(differences, comparison, venue),
-        *_balance_events(differences, comparison, venue),
-    ]
+    with exactly():
+        differences = rederive(engine, venue)
+        events = [
+            *_order_events(differences, comparison),
+            *_corrections(differences, comparison),
+            *_position_events(differences, comparison, venue),
+            *_balance_events(differences, comparison, venue),
+        ]
     unique = {event.id: event for event in events}
     return tuple(sorted(unique.values(), key=_sort_key))
 

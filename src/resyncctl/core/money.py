@@ -1,9 +1,18 @@
 """Exact numbers. A quantity, price or amount is a `Decimal` from the first byte to the last."""
 
+from contextlib import AbstractContextManager
 from decimal import Context, Decimal, InvalidOperation, localcontext
 
 ZERO = Decimal(0)
 _EXACT = Context(prec=60)
+
+
+def exactly() -> AbstractContextManager[Context]:
+    """Return a context in which sums and products of amounts keep every digit.
+
+    The default of 28 digits would round a product of an eighteen-decimal token and its price.
+    """
+    return localcontext(_EXACT)
 
 
 class NotANumber(ValueError):  # noqa: N818  # the name is the message

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from resyncctl.core.events import Event, EventKind, after_fill
 from resyncctl.core.model import Balance, Fill, Order, Position
+from resyncctl.core.money import exactly
 from resyncctl.core.snapshot import EngineSnapshot, Known, Unknown
 
 T = TypeVar("T")
@@ -91,7 +92,8 @@ def _apply_orders(
             for extra in positions[1:]:
                 rows[extra] = None
         elif event.id in fresh and event.fill is not None:
-            _count_fill(event.fill, rows, index)
+            with exactly():
+                _count_fill(event.fill, rows, index)
     return replace(section, data=tuple(row for row in rows if row is not None))
 
 

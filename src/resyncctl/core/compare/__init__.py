@@ -28,6 +28,7 @@ from resyncctl.core.compare.references import missing_references
 from resyncctl.core.compare.result import Case, Comparison, Explained
 from resyncctl.core.compare.sections import section_reports
 from resyncctl.core.compare.settling import settle
+from resyncctl.core.money import exactly
 from resyncctl.core.policy import Policy
 from resyncctl.core.snapshot import EngineSnapshot, ProductReading, VenueSnapshot
 from resyncctl.core.verdict import blocks_resume, judge
@@ -39,6 +40,13 @@ def compare(
     engine: EngineSnapshot, venue: VenueSnapshot, policy: Policy, now_ms: int
 ) -> Comparison:
     """Given both sides, the policy and the time, return every difference and the verdict."""
+    with exactly():
+        return _compare(engine, venue, policy, now_ms)
+
+
+def _compare(
+    engine: EngineSnapshot, venue: VenueSnapshot, policy: Policy, now_ms: int
+) -> Comparison:
     readings = {reading.product: reading for reading in _in_order(venue)}
     case = Case(engine, venue, policy, now_ms, readings)
     bench = lay_out(case)
