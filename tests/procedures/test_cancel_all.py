@@ -236,14 +236,17 @@ async def test_protective_stops_stay_and_are_expected(world: World) -> None:
 
 async def test_the_operator_may_choose_to_cancel_protective_stops(world: World) -> None:
     world.venue.put(order(5, scope=ALGO, protective=True))
-    world.prompter.script = [("1 protective stops", "cancel"), ("cancel 5 orders", True)]
+    world.prompter.script = [
+        ("1 protective stop on BTC/USDT:USDT", "cancel"),
+        ("cancel 5 orders", True),
+    ]
     outcome = await world.run(protective="ask", assume_yes=False)
     assert outcome.exit_code is ExitCode.OK
     assert not world.venue.resting()
 
 
 async def test_the_confirmation_tells_the_blast_radius(world: World) -> None:
-    world.prompter.script = [("LIVE: cancel 4 orders on 3 symbols, 600 USDT on fake/main?", True)]
+    world.prompter.script = [("LIVE fake/main: cancel 4 orders on 3 symbols, 600 USDT?", True)]
     assert (await world.run(assume_yes=False)).exit_code is ExitCode.OK
 
 

@@ -73,7 +73,7 @@ def opening_conditions(
             Condition(
                 "verdict is younger than the gate's closing",
                 gate.since_ms is not None and verdict.as_of_ms >= gate.since_ms,
-                f"gate {gate.state.value} since {gate.since_ms}, verdict of {verdict.as_of_ms}",
+                _which_came_first(gate.since_ms, verdict.as_of_ms),
             )
         )
     for name in sorted(digests_now):
@@ -81,3 +81,11 @@ def opening_conditions(
         words = "unchanged" if same else "changed since the verdict"
         conditions.append(Condition(f"{name} is unchanged", same, words))
     return tuple(conditions)
+
+
+def _which_came_first(closed_ms: int | None, as_of_ms: int) -> str:
+    if closed_ms is None:
+        return "it is not known when the gate was closed"
+    seconds = abs(as_of_ms - closed_ms) / 1000
+    order = "after" if as_of_ms >= closed_ms else "before"
+    return f"the verdict was made {seconds:.1f} s {order} the gate was closed"

@@ -36,7 +36,7 @@ from resyncctl.core.snapshot import Unknown
 from resyncctl.ports.powers import GateControl, Lease, LeaseControl, VenueCancel
 from resyncctl.ports.prompts import Interrupted, Prompter
 from resyncctl.ports.views import Clock, Journal, Progress, VenueView
-from resyncctl.procedures.cancel_report import RunState, blast_words, report
+from resyncctl.procedures.cancel_report import RunState, blast_words, counted, report
 from resyncctl.procedures.cancel_wave import (
     Sent,
     WaveTools,
@@ -278,8 +278,8 @@ class _Run:
         protective = [order for order in listing.orders if order.protective]
         if protective and self.request.protective == "ask":
             choice = await self.prompter.choose(
-                f"{len(protective)} protective stops guard open positions "
-                f"({', '.join(sorted({order.symbol for order in protective}))}).",
+                f"{counted(len(protective), 'protective stop')} on "
+                f"{', '.join(sorted({order.symbol for order in protective}))}: keep or cancel?",
                 [("keep", "keep them resting"), ("cancel", "cancel them too")],
                 default="keep",
                 flag="--include-protective",
@@ -307,8 +307,8 @@ class _Run:
 
     async def _confirm(self, radius: BlastRadius) -> None:
         question = (
-            f"{self.request.mode}: cancel {blast_words(radius)} on "
-            f"{self.venue.profile.venue}/{self.request.account}?"
+            f"{self.request.mode} {self.venue.profile.venue}/{self.request.account}: "
+            f"cancel {blast_words(radius)}?"
         )
         if not await self.prompter.confirm(question, flag="--yes", default=True):
             raise DeclinedError(

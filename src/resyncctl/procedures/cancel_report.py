@@ -35,14 +35,19 @@ class RunState:
 def blast_words(radius: BlastRadius) -> str:
     """Return the blast radius as a phrase, e.g. "37 orders on 4 symbols, 182400 USDT"."""
     worth = ", ".join(f"{plain(amount)} {asset}" for asset, amount in radius.notional)
-    words = f"{radius.orders} orders on {radius.symbols} symbols"
+    words = f"{counted(radius.orders, 'order')} on {counted(radius.symbols, 'symbol')}"
     if worth:
         words += f", {worth}"
     if radius.unpriced:
         words += f", {radius.unpriced} of them without a price"
     if radius.kept_protective:
-        words += f"; {radius.kept_protective} protective stops stay"
+        words += f"; {counted(radius.kept_protective, 'protective stop')} left resting"
     return words
+
+
+def counted(number: int, noun: str) -> str:
+    """Return e.g. "1 order" or "2 orders"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def report(
