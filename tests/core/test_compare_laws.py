@@ -1,9 +1,13 @@
 """Laws of the comparison, held over seeded worlds with any mixture of faults."""
 
 import random
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -274,3 +278,35 @@ def test_more_findings_never_improve_the_verdict(seed: int, wanted: list[Kind], 
     world = world_with(seed, wanted)
     findings = look(world.engine_snapshot(), world.venue_snapshot()).findings
     assert RANK[judge(findings)] >= RANK[judge(findings[:cut])]
+
+
+_PRINT_DIGEST = """
+import hashlib
+from resyncctl.core.compare import compare
+from resyncctl.core.discrepancy import Kind
+from resyncctl.core.events import emit
+from tests.core.test_compare_laws import NOW_MS, POLICY, world_with
+world = world_with(11, [kind for kind in Kind if kind is not Kind.SECTION_UNREADABLE][:8])
+ours, theirs = world.engine_snapshot(), world.venue_snapshot()
+comparison = compare(ours, theirs, POLICY, NOW_MS)
+events = [event.to_json() for event in emit(ours, theirs, comparison)]
+print(hashlib.sha256(repr((comparison, events)).encode()).hexdigest())
+"""
+
+
+@pytest.mark.process
+def test_the_report_is_the_same_in_every_process() -> None:
+    """Sets iterate in another order in every process; a report must not."""
+    root = Path(__file__).parents[2]
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", _PRINT_DIGEST],
+            cwd=root,
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": f"{root / 'src'}:{root}"},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(digests) == 1
