@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from resyncctl.adapters.store.places import FILE_MODE, sync_directory, unwritable
+from resyncctl.adapters.store.places import FILE_MODE, hand_over, sync_directory, unwritable
 from resyncctl.core.errors import LockedError, RecordUnwritableError
 
 RESERVE_BYTES = 1 << 20
@@ -112,6 +112,7 @@ def create(path: Path, sync: Sync = os.fsync) -> AppendFile:
     file = AppendFile(path, handle, 0, sync)
     try:
         _lock(handle, path)
+        hand_over(handle, path.parent)
         file.reserve()
         sync(handle)
         sync_directory(path.parent)

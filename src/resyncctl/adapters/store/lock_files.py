@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from resyncctl.adapters.store.journal import user_name
-from resyncctl.adapters.store.places import FILE_MODE
+from resyncctl.adapters.store.places import FILE_MODE, hand_over
 
 _LENGTH = 1024
 _TRIES = 10
@@ -137,6 +137,8 @@ def lock(path: Path) -> LockFile:
             file.close()
             raise
         if file.is_in_place():
+            if file.is_blank:
+                hand_over(handle, path.parent)
             return file
         file.close()  # it was replaced between opening and locking
     raise OSError(f"{path} is being replaced again and again")

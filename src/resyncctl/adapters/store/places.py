@@ -90,12 +90,17 @@ def private_fallback(root: Path) -> None:
     Raises:
         RecordUnwritableError: It cannot be made or trusted.
     """
-    private_directory(root.parent)
-    private_directory(root)
+    for path in (root.parent, root):
+        private_directory(path)
+        if not is_private(path):
+            raise RecordUnwritableError("the folder belongs to somebody else", place=str(path))
 
 
 def private_directory(path: Path) -> None:
-    """Make a folder that only this user can enter, with its parents, or prove that it is one.
+    """Make a folder that only its user can enter, with its parents, or prove that it is one.
+
+    The superuser may use the folders of the user who owns the state directory, and what is made
+    there is handed to that user: a cancel with sudo must not lock the user out afterwards.
 
     Raises:
         RecordUnwritableError: It cannot be made, belongs to somebody else, or is a symbolic link.
@@ -105,11 +110,12 @@ def private_directory(path: Path) -> None:
             private_directory(path.parent)
         try:
             os.mkdir(path, DIRECTORY_MODE)
+            hand_over(path, path.parent)
             sync_directory(path.parent)
         except FileExistsError:
             pass
         status = os.lstat(path)
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        if not stat.S_ISDIR(status.st_mode) or os.geteuid() not in {0, status.st_uid}:
             raise RecordUnwritableError(
                 "the folder is not a real folder of this user", place=str(path)
             )
@@ -117,6 +123,19 @@ def private_directory(path: Path) -> None:
             os.chmod(path, DIRECTORY_MODE)
     except OSError as trouble:
         raise unwritable(path, trouble) from trouble
+
+
+def hand_over(made: int | Path, folder: Path) -> None:
+    """Give what the superuser has just made to the user who owns the folder.
+
+    Raises:
+        OSError: It cannot be given away.
+    """
+    if os.geteuid() != 0:
+        return
+    owner = os.stat(folder)
+    if owner.st_uid != 0:
+        os.chown(made, owner.st_uid, owner.st_gid)
 
 
 def sync_directory(path: Path) -> None:

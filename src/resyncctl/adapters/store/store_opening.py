@@ -17,7 +17,12 @@ from pathlib import Path
 
 from resyncctl.adapters.store.migrations import SchemaRefusedError, migrate
 from resyncctl.adapters.store.null_store import NullStore
-from resyncctl.adapters.store.places import FILE_MODE, private_directory, store_file
+from resyncctl.adapters.store.places import (
+    FILE_MODE,
+    hand_over,
+    private_directory,
+    store_file,
+)
 from resyncctl.adapters.store.rebuild import rebuild
 from resyncctl.adapters.store.sqlite import BUSY_MS, SqliteStore
 from resyncctl.core.errors import RecordUnwritableError
@@ -75,7 +80,7 @@ def _open(path: Path, now_ms: int, roots: Sequence[Path], emergency: bool) -> St
 def _connect(path: Path, now_ms: int) -> sqlite3.Connection:
     """Return a connection to a checked, up-to-date store."""
     # SQLite gives its side files the mode of the main file, so that one has to exist first.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE))
+    _make(path)
     connection = sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -111,7 +116,8 @@ def _move_aside(path: Path, now_ms: int) -> Path:
 def _locked(path: Path) -> Iterator[None]:
     """Let one process at a time check, move or migrate the store; wait for it only briefly."""
     lock = path.with_name(f"{path.name}.lock")
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
+    _make(lock)
+    handle = os.open(lock, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     deadline = time.monotonic() + BUSY_MS / 1000
     try:
         while True:
@@ -123,6 +129,19 @@ def _locked(path: Path) -> Iterator[None]:
                     raise OSError("another process is opening it") from None
                 time.sleep(0.01)
         yield
+    finally:
+        os.close(handle)
+
+
+def _make(path: Path) -> None:
+    """Make an empty private file where there is none."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        handle = os.open(path, flags, FILE_MODE)
+    except FileExistsError:
+        return
+    try:
+        hand_over(handle, path.parent)
     finally:
         os.close(handle)
 
