@@ -202,11 +202,9 @@ class Recoverable:
         """
         with self._lock:
             row = self._state.order_of(fill, client_id, exchange_id)
-            booked = self._state.fill(row, fill)
-            if booked and row is None:
-                last = next(reversed(self._state.fills.values()))
-                named = {"order_exchange_id": exchange_id, "order_client_id": client_id}
-                last.update({key: value for key, value in named.items() if value is not None})
+            told = {"order_exchange_id": exchange_id, "order_client_id": client_id}
+            named: JsonObject = {key: value for key, value in told.items() if value is not None}
+            booked = self._state.fill(row, fill, named)
             if booked:
                 self._changed()
             return booked

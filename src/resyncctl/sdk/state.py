@@ -5,12 +5,13 @@ Nothing here touches a file: `recoverable` owns one `EngineState`, changes it, a
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import cast
 
 from resyncctl.sdk.canonical import JsonObject, JsonValue, decimal_of, decimal_text
 from resyncctl.sdk.errors import RecoveryError
+from resyncctl.sdk.fills import FillBook, fill_row
 from resyncctl.sdk.ledger import (
     DERIVATIVES,
     ZERO,
@@ -85,13 +86,16 @@ class EngineState:
     market_type: str
     products: tuple[str, ...]
     orders: dict[str, JsonObject] = field(default_factory=dict)
-    fills: dict[tuple[str, ...], JsonObject] = field(default_factory=dict)
+    fills: FillBook = field(init=False)
     fills_since_ms: int = 0
     positions: dict[str, list[JsonObject]] = field(default_factory=dict)
     balances: dict[str, list[JsonObject]] = field(default_factory=dict)
     claims: list[JsonObject] = field(default_factory=list)
     as_of_ms: int = 0
     cursor: JsonObject = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.fills = FillBook(self.market_type)
 
     def find(self, client_id: str) -> JsonObject:
         """Return the order with that client id.
@@ -139,22 +143,25 @@ class EngineState:
         if state in TERMINAL_STATES:
             self._forget_old_ended_orders()
 
-    def fill(self, row: JsonObject | None, fill: Execution) -> bool:
-        """Book one execution on its order, position and balance; False if it was booked before."""
-        product = product_of(fill.symbol, self.market_type)
-        # The client id comes first: it is known before the exchange has answered.
-        order_id = str((row or {}).get("client_id") or (row or {}).get("exchange_id") or "")
-        key = (product, fill.symbol, fill.trade_id, order_id, fill.side)
-        if key in self.fills:
+    def fill(self, row: JsonObject | None, fill: Execution, named: JsonObject) -> bool:
+        """Book one execution on its order, position and balance; False if it was booked before.
+
+        `named` holds the ids that the caller knows of an order which the engine does not have.
+        """
+        fresh = self.fills.add({**fill_row(row, fill), **({} if row else named)})
+        if fresh is None:
             return False
-        self.fills[key] = _fill_row(row, fill)
+        self.as_of_ms = max(self.as_of_ms, fill.at_ms)
+        if fresh == ZERO:
+            return True
+        counted = replace(fill, amount=fresh)
+        product = product_of(fill.symbol, self.market_type)
         if row is not None:
-            self._fill_order(row, fill)
+            self._fill_order(row, counted)
         realized: Decimal | None = None
         if product in DERIVATIVES and product in self.positions:
-            realized = self._move_position(product, fill)
-        self._change_balances(product, fill, realized)
-        self.as_of_ms = max(self.as_of_ms, fill.at_ms)
+            realized = self._move_position(product, counted)
+        self._change_balances(product, counted, realized)
         return True
 
     def set_balances(self, product: str, amounts: AssetAmounts, as_of_ms: int) -> None:
@@ -178,7 +185,7 @@ class EngineState:
         """Return the sections as the checkpoint carries them."""
         content: JsonObject = {
             "orders": list(self.orders.values()),
-            "fills": list(self.fills.values()),
+            "fills": list(self.fills),
             "fills_since_ms": self.fills_since_ms,
             "external_claims": list(self.claims),
             "state_as_of_ms": self.as_of_ms,
@@ -195,7 +202,7 @@ class EngineState:
         """Take over what a checkpoint holds, for an engine that restarts."""
         rows = {name: cast("list[JsonObject] | None", document.get(name)) for name in SECTIONS}
         self.orders = {_name_of(row): dict(row) for row in rows["orders"] or ()}
-        self.fills = {self._fill_key(row): dict(row) for row in rows["fills"] or ()}
+        self.fills.load(rows["fills"] or [])
         self.claims = [dict(row) for row in rows["external_claims"] or ()]
         self.as_of_ms = cast("int", document["state_as_of_ms"])
         self.cursor = dict(cast("JsonObject", document.get("event_cursor") or {}))
@@ -215,9 +222,7 @@ class EngineState:
         if self.fills_since_ms >= since_ms:
             return
         self.fills_since_ms = since_ms
-        self.fills = {
-            key: row for key, row in self.fills.items() if cast("int", row["ts_ms"]) >= since_ms
-        }
+        self.fills.forget_before(since_ms)
 
     def anything_in_the_air(self) -> bool:
         """Whether the fate of any order is not known to the engine."""
@@ -285,17 +290,6 @@ class EngineState:
             found.setdefault(str(product), []).append(dict(row))
         return found
 
-    def _fill_key(self, row: JsonObject) -> tuple[str, ...]:
-        symbol = str(row["symbol"])
-        order_id = str(row.get("order_client_id") or row.get("order_exchange_id") or "")
-        return (
-            product_of(symbol, self.market_type),
-            symbol,
-            str(row["trade_id"]),
-            order_id,
-            str(row["side"]),
-        )
-
 
 def _name_of(row: JsonObject) -> str:
     return str(row.get("client_id") or f"exchange:{row.get('exchange_id')}")
@@ -303,25 +297,6 @@ def _name_of(row: JsonObject) -> str:
 
 def _leg(row: JsonObject) -> str:
     return str(row.get("leg") or "both")
-
-
-def _fill_row(order: JsonObject | None, fill: Execution) -> JsonObject:
-    row: JsonObject = {
-        "trade_id": fill.trade_id,
-        "symbol": fill.symbol,
-        "side": fill.side,
-        "price": decimal_text(fill.price),
-        "amount": decimal_text(fill.amount),
-        "ts_ms": fill.at_ms,
-    }
-    if order is not None:
-        row["order_exchange_id"] = order.get("exchange_id")
-        row["order_client_id"] = order.get("client_id")
-    if fill.fee is not None:
-        row["fee"] = [{"asset": asset, "amount": decimal_text(paid)} for asset, paid in fill.fee]
-    row["leg"] = fill.leg
-    row["liquidity"] = fill.liquidity
-    return {key: value for key, value in row.items() if value is not None}
 
 
 def _amounts(amount: tuple[Decimal, Decimal] | Decimal) -> JsonObject:
