@@ -70,7 +70,9 @@ def _perform(job: Job, invocation: "Invocation") -> int:
     opts = invocation.options
     log = start_logging(invocation.stderr, opts.log_format, opts.verbose or 0, quiet=opts.quiet)
     try:
-        outcome = asyncio.run(_supervise(job, invocation))
+        # What a library prints must not end up in the middle of a result.
+        with contextlib.redirect_stdout(invocation.stderr):
+            outcome = asyncio.run(_supervise(job, invocation))
     except ResyncError as error:
         outcome = _failed(invocation, error.exit_code, error)
     except KeyboardInterrupt:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from resyncctl.ports.views import Clock
     from resyncctl.screen.progress import JsonProgress, LineProgress, SilentProgress
     from resyncctl.screen.prompts import TerminalPrompter
-    from resyncctl.settings.specs import AccountSpec, Configuration
+    from resyncctl.settings.specs import AccountSpec, Configuration, Contact
 
 
 @dataclass(slots=True)
@@ -147,14 +147,19 @@ class Invocation:
             for action in account.actions
         )
         code = combine((account.exit_code for account in accounts), mutated=mutated)
+        if exit_code is not None:
+            code = exit_code
+        told = dict(data or {})
+        if code in _CALLS_FOR_HELP and self._configuration and self._configuration.contacts:
+            told["call"] = _contacts(self._configuration.contacts, code)
         return Outcome(
             command=self.command,
             run_id=self.run_id,
             started_at_ms=self.started_at_ms,
             finished_at_ms=self.clock.now_ms(),
-            exit_code=code if exit_code is None else exit_code,
+            exit_code=code,
             accounts=tuple(accounts),
-            data=data or {},
+            data=told,
         )
 
     def warn(self, words: str) -> None:
@@ -198,3 +203,25 @@ class Invocation:
             return SilentProgress()
         encoding = (getattr(self.stderr, "encoding", "") or "").lower()
         return LineProgress(stream=self.stderr, unicode=encoding.startswith("utf"))
+
+
+_CALLS_FOR_HELP: dict[ExitCode, str] = {
+    ExitCode.DISCREPANCIES: "minor",
+    ExitCode.INCOMPLETE: "minor",
+    ExitCode.PARTIAL: "major",
+    ExitCode.BLOCKED: "major",
+    ExitCode.RESIDUAL: "critical",
+    ExitCode.INTERNAL: "critical",
+}
+"""How grave an ending is, in the words of `[contacts]`."""
+_GRAVITY = ("minor", "major", "critical")
+
+
+def _contacts(contacts: "Sequence[Contact]", code: ExitCode) -> str:
+    """Return whom to call for an ending of this gravity, in the order of the configuration."""
+    gravity = _GRAVITY.index(_CALLS_FOR_HELP[code])
+    return "; ".join(
+        f"{one.role}: {one.name}, {one.reach}"
+        for one in contacts
+        if _GRAVITY.index(one.severity) <= gravity
+    )

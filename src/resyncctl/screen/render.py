@@ -151,7 +151,7 @@ def _tail(outcome: Outcome, look: Look) -> Iterator[Line]:
     code = outcome.exit_code
     yield line(f"exit {int(code)} {code.name}: {MEANINGS[code]}")
     contact = outcome.data.get("call")
-    if isinstance(contact, str):
+    if isinstance(contact, str) and contact:
         yield line("call: ", contact)
     following = next_step(outcome)
     if following:
