@@ -70,7 +70,7 @@ def test_the_mapping_is_one_to_one() -> None:
     assert ("spot", "ETHUSDT") not in table.by_id
     assert ("spot", "ETHUSDT_OLD") not in table.by_id
     assert ("spot", "ETH/USDT") not in table.by_symbol
-    assert len(table.ambiguous) == 2
+    assert table.ambiguous == {("spot", "ETHUSDT"), ("spot", "ETHUSDT_OLD")}
     other = replace(BTC, product="linear", symbol="BTC/USDT:USDT")
     assert len(build_table([BTC, other], 0).by_id) == 2
 
@@ -87,6 +87,14 @@ async def test_a_name_that_nobody_knows_stays_raw_and_is_told() -> None:
     assert book.notes("spot", ["BTCUSDT", "DOGEUSDT"]) == (
         "DOGEUSDT is not in the table of spot instruments",
     )
+
+
+async def test_a_doubtful_name_stays_raw_and_is_told() -> None:
+    book = markets(Source([BTC, ETH, replace(ETH, venue_id="ETHUSDT_OLD")]), FakeClock())
+    await book.prepare("spot")
+    assert book.symbol("spot", "ETHUSDT") == "ETHUSDT"
+    assert book.venue_id("spot", "ETH/USDT") is None
+    assert book.notes("spot", ["ETHUSDT"]) == ("ETHUSDT stands for more than one spot instrument",)
 
 
 async def test_the_table_comes_from_disk_while_it_is_young(tmp_path: Path) -> None:

@@ -95,6 +95,9 @@ def venue_class(venue: str) -> type[Any]:
 
 def ccxt_version() -> str:
     """Return the version of the ccxt package that `venue_class` imports from."""
+    loaded = getattr(sys.modules.get("ccxt"), "__version__", None)
+    if isinstance(loaded, str):
+        return loaded
     from importlib.metadata import version
 
     return version("ccxt")

@@ -51,7 +51,7 @@ class MarketTable:
     by_id: Mapping[tuple[str, str], Market]
     by_symbol: Mapping[tuple[str, str], Market]
     fetched_ms: int
-    ambiguous: tuple[str, ...] = ()
+    ambiguous: frozenset[tuple[str, str]] = frozenset()
 
 
 Fetch = Callable[[str], Awaitable[list[Market] | None]]
@@ -67,17 +67,12 @@ def build_table(markets: Iterable[Market], fetched_ms: int) -> MarketTable:
         by_symbol.setdefault((market.product, market.symbol), []).append(market)
     bad = {id(m) for group in (*by_id.values(), *by_symbol.values()) for m in group[1:]}
     bad |= {id(group[0]) for group in (*by_id.values(), *by_symbol.values()) if len(group) > 1}
-    names = {
-        f"{m.product} {m.venue_id} ({m.symbol})"
-        for group in by_id.values()
-        for m in group
-        if id(m) in bad
-    }
+    names = {key for key, group in by_id.items() if any(id(m) in bad for m in group)}
     return MarketTable(
         {key: group[0] for key, group in by_id.items() if id(group[0]) not in bad},
         {key: group[0] for key, group in by_symbol.items() if id(group[0]) not in bad},
         fetched_ms,
-        tuple(sorted(names)),
+        frozenset(names),
     )
 
 
@@ -174,7 +169,13 @@ class Markets:
         """Return what a reader must know about names that are not mapped."""
         table = self._table.by_id if self._table else {}
         missing = sorted({name for name in venue_ids if (product, name) not in table})
-        notes = tuple(f"{name} is not in the table of {product} instruments" for name in missing)
+        doubtful = self._table.ambiguous if self._table else frozenset()
+        notes = tuple(
+            f"{name} stands for more than one {product} instrument"
+            if (product, name) in doubtful
+            else f"{name} is not in the table of {product} instruments"
+            for name in missing
+        )
         return (*notes, self.trouble) if missing and self.trouble else notes
 
     async def prepare(self, product: str, venue_ids: Iterable[str] = ()) -> None:
