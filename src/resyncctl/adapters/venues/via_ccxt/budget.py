@@ -45,7 +45,6 @@ class WeightBudget:
     limit: int | None = None
     used: int = 0
     under_way: int = 0
-    last_reported: int | None = None
     _minute: int = field(default=-1)
 
     async def admit_read(self, weight: int, *, may_use_reserve: bool) -> None:
@@ -75,7 +74,6 @@ class WeightBudget:
         if reported is None:
             self.used += weight
             return
-        self.last_reported = reported
         # Answers overtake each other, so an older and lower count must not win within a minute.
         self.used = max(self.used, reported)
 

@@ -6,6 +6,7 @@ exchange does: it returns the attempt, with the trouble in words.
 Called by the venue profiles (`binance`, `generic`).
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +32,6 @@ from resyncctl.adapters.venues.via_ccxt.transport import (
     GuardedSession,
     Phase,
     Shape,
-    decode_exactly,
     may_pass_any_shape,
     watching,
     words_for,
@@ -208,8 +208,6 @@ def _context(practice: PracticePlace | None) -> Any:
 
 def _loads_text_numbers(text: str) -> object:
     """Decode JSON for ccxt's own parsers: fractions stay text, so no digit is lost on the way."""
-    import json
-
     return json.loads(text, parse_float=str)
 
 
@@ -229,5 +227,4 @@ __all__ = [
     "Secrets",
     "SessionFactory",
     "connect",
-    "decode_exactly",
 ]

@@ -16,7 +16,7 @@ USDM_HOSTS = frozenset({"fapi.binance.com", "demo-fapi.binance.com", "testnet.bi
 READ, CANCEL = EndpointKind.READ, EndpointKind.CANCEL
 _CREATE, _AMEND = EndpointKind.CREATE, EndpointKind.AMEND
 
-_SPOT: Mapping[str, Endpoint] = {
+SPOT_ENDPOINTS: Mapping[str, Endpoint] = {
     "GET /api/v3/time": Endpoint("spot.time", READ, 1),
     "GET /api/v3/exchangeInfo": Endpoint("spot.instruments", READ, 20),
     "GET /api/v3/account": Endpoint("spot.account", READ, 20),
@@ -34,7 +34,7 @@ _SPOT: Mapping[str, Endpoint] = {
     "POST /api/v3/order/cancelReplace": Endpoint("spot.cancel_replace", _CREATE, 1),
     "PUT /api/v3/order/amend/keepPriority": Endpoint("spot.amend_order", _AMEND, 4),
 }
-_USDM: Mapping[str, Endpoint] = {
+USDM_ENDPOINTS: Mapping[str, Endpoint] = {
     "GET /fapi/v1/time": Endpoint("linear.time", READ, 1),
     "GET /fapi/v1/exchangeInfo": Endpoint("linear.instruments", READ, 1),
     "GET /fapi/v3/balance": Endpoint("linear.balances", READ, 5),
@@ -61,17 +61,12 @@ _USDM: Mapping[str, Endpoint] = {
 def classify(method: str, host: str, path: str, query: str, body: bytes) -> Endpoint:  # noqa: ARG001  # a Classifier
     """Return the endpoint of a request; one that no table lists is UNLISTED."""
     if host in SPOT_HOSTS:
-        table = _SPOT
+        table = SPOT_ENDPOINTS
     elif host in USDM_HOSTS:
-        table = _USDM
+        table = USDM_ENDPOINTS
     else:
         table = {}
     found = table.get(f"{method} {path}")
     if found is None:
         return Endpoint(f"{method} {host}{path}", EndpointKind.UNLISTED, 1)
     return found
-
-
-def listed() -> tuple[Endpoint, ...]:
-    """Return every endpoint of the tables."""
-    return (*_SPOT.values(), *_USDM.values())
