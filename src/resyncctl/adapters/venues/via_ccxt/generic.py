@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from resyncctl.adapters.venues.via_ccxt.connect import Connection
 from resyncctl.adapters.venues.via_ccxt.envelopes import Malformed, envelope_fault
+from resyncctl.adapters.venues.via_ccxt.generic_cache import MarketCache
 from resyncctl.adapters.venues.via_ccxt.generic_convert import order_of
 from resyncctl.adapters.venues.via_ccxt.generic_failures import (
     first_contact,
@@ -68,6 +69,7 @@ class GenericOptions:
     cancel_timeout_ms: int = 10_000
     may_load_markets: bool = True
     staleness_horizon_ms: int = 0
+    cache: MarketCache | None = None
 
 
 class GenericVenue:
@@ -98,7 +100,7 @@ class GenericVenue:
             venue=plan.venue,
             exchange=exchange,
             clock=clock,
-            instruments=InstrumentTable(exchange),
+            instruments=InstrumentTable(exchange, options.cache),
             timeout_ms=options.read_timeout_ms,
             may_load=options.may_load_markets,
             remember=self._remember,

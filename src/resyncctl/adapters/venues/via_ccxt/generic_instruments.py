@@ -1,14 +1,16 @@
 """The names and sizes of a venue's instruments, from ccxt's market table.
 
 Promise: one venue name in one product means at most one instrument; where the table gives more
-than one, or none, the instrument is not mapped and its raw name is used. The table is read once,
-by public requests only, and never on the way to a cancel. Called by `generic`.
+than one, or none, the instrument is not mapped and its raw name is used. The table comes from the
+disk when a young one lies there, else from the venue by public requests only; on the way to a
+cancel nothing is asked for. Called by `generic_reading`.
 """
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from resyncctl.adapters.venues.via_ccxt.generic_cache import MarketCache
 from resyncctl.adapters.venues.via_ccxt.generic_convert import Instrument
 from resyncctl.core.money import NotANumber, decimal_from
 
@@ -18,19 +20,37 @@ _SPOT_PRODUCTS = frozenset({"spot", "margin"})
 class InstrumentTable:
     """ccxt's markets, asked in the venue's own names."""
 
-    def __init__(self, exchange: Any) -> None:
+    def __init__(self, exchange: Any, cache: MarketCache | None = None) -> None:
         self._exchange = exchange
+        self._cache = cache
+        self.from_disk = False
 
     @property
     def loaded(self) -> bool:
         """Whether the table is there."""
         return bool(self._exchange.markets)
 
-    async def load(self) -> None:
-        """Read the table from the venue, with public requests only."""
-        if not self.loaded:
-            self._exchange.has["fetchCurrencies"] = False  # the currency list needs a signature
-            await self._exchange.load_markets()
+    def take_from_disk(self, *, any_age: bool) -> bool:
+        """Use the table that an earlier run kept; return whether there is one now."""
+        rows = None if self._cache is None else self._cache.read(any_age=any_age)
+        if rows is None:
+            return False
+        exchange = self._exchange
+        exchange.set_markets([exchange.safe_market_structure(row) for row in rows])
+        exchange.options["marketsByAltname"] = {
+            row["altname"]: exchange.markets[row["symbol"]] for row in rows if row.get("altname")
+        }
+        self.from_disk = True
+        return True
+
+    async def fetch(self) -> None:
+        """Read the table from the venue, with public requests only, and keep it."""
+        exchange = self._exchange
+        exchange.has["fetchCurrencies"] = False  # the currency list needs a signature
+        await exchange.load_markets(self.loaded)
+        self.from_disk = False
+        if self._cache is not None and self.loaded:
+            self._cache.write(exchange.markets.values())
 
     def find(self, venue_symbol: str, product: str) -> Instrument:
         """Return the instrument of a venue name; unmapped when the table has no single answer."""

@@ -5,6 +5,7 @@ Promise: nothing is requested by opening. A venue with a plan becomes a `Generic
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from resyncctl.adapters.venues.via_ccxt.clock import VenueClock
 from resyncctl.adapters.venues.via_ccxt.connect import (
@@ -15,6 +16,7 @@ from resyncctl.adapters.venues.via_ccxt.connect import (
 )
 from resyncctl.adapters.venues.via_ccxt.egress import Egress
 from resyncctl.adapters.venues.via_ccxt.generic import GenericOptions, GenericVenue
+from resyncctl.adapters.venues.via_ccxt.generic_cache import MarketCache
 from resyncctl.adapters.venues.via_ccxt.generic_endpoints import classifier_for
 from resyncctl.adapters.venues.via_ccxt.generic_plans import plan_for
 from resyncctl.adapters.venues.via_ccxt.generic_unplanned import UnplannedVenue
@@ -48,6 +50,7 @@ class GenericConnection:
     may_use_reserve: bool = False
     may_load_markets: bool = True
     staleness_horizon_ms: int | None = None
+    cache_dir: Path | None = None
     timeout_ms: int = 10_000
 
 
@@ -81,8 +84,17 @@ def open_generic(asked: GenericConnection) -> GenericVenue | UnplannedVenue:
         cancel_timeout_ms=asked.timeout_ms,
         may_load_markets=asked.may_load_markets,
         staleness_horizon_ms=asked.staleness_horizon_ms or 0,
+        cache=_cache(asked),
     )
     plan = plan_for(venue)
     if plan is None:
         return UnplannedVenue(connection, venue, asked.clock, options)
     return GenericVenue(connection, plan, asked.clock, options)
+
+
+def _cache(asked: GenericConnection) -> MarketCache | None:
+    """Return where the venue's market table is kept, if the configuration names a place."""
+    if asked.cache_dir is None:
+        return None
+    world = "practice" if asked.practice else "testnet" if asked.testnet else "live"
+    return MarketCache(venue=asked.venue, world=world, directory=asked.cache_dir, clock=asked.clock)

@@ -112,7 +112,9 @@ class Reader:
                 harvest.notes.append(f"{ended} listed orders had ended already and are left out")
             return tuple(found.values())
 
-        return await self._section(listing, convert, what=f"open orders of {scope}")
+        return await self._section(
+            listing, convert, what=f"open orders of {scope}", product=scope.product
+        )
 
     async def fills(
         self, listing: Listing[RawFill], product: str, window: Window, symbols: Sequence[str]
@@ -137,7 +139,12 @@ class Reader:
             return tuple(one for one in fills if window.since_ms <= one.at_ms <= window.until_ms)
 
         return await self._section(
-            listing, convert, what=f"fills of {product}", window=window, symbols=symbols
+            listing,
+            convert,
+            what=f"fills of {product}",
+            product=product,
+            window=window,
+            symbols=symbols,
         )
 
     async def positions(self, listing: Listing[RawPosition], product: str) -> Section[Position]:
@@ -147,7 +154,9 @@ class Reader:
             pairs = ((raw, self._find(raw, Scope(product), harvest)) for raw in harvest.raws)
             return positions_of(pairs, account=self.account, product=product)
 
-        return await self._section(listing, convert, what=f"positions of {product}")
+        return await self._section(
+            listing, convert, what=f"positions of {product}", product=product
+        )
 
     async def balances(self, listing: Listing[RawBalance], product: str) -> Section[Balance]:
         """List every balance that is not zero."""
@@ -156,21 +165,34 @@ class Reader:
             pairs = ((raw, self.instruments.asset(raw.asset)) for raw in harvest.raws)
             return balances_of(pairs, account=self.account, product=product)
 
-        return await self._section(listing, convert, what=f"balances of {product}")
+        return await self._section(listing, convert, what=f"balances of {product}", product=product)
 
     async def load_instruments(self) -> None:
         """Read the market table once; a failure is remembered and does not stop the reading."""
         if self.instruments.loaded or self.table_fault is not None:
             return
+        if self.instruments.take_from_disk(any_age=not self.may_load):
+            return
         if not self.may_load:
             self.table_fault = "the market table is not read on the way to a cancel"
             return
+        await self._fetch_instruments()
+
+    async def _fetch_instruments(self) -> None:
         with watching() as heard:
             try:
                 async with asyncio.timeout(self.timeout_ms / 1000):
-                    await self.instruments.load()
+                    await self.instruments.fetch()
             except Exception as error:  # noqa: BLE001  # any failure has the same consequence
                 self.table_fault = words(error, self.venue, heard)
+
+    async def _know(self, harvest: Harvest, product: str) -> None:
+        """Fetch a new table when the one from the disk lacks a name that was just read."""
+        if not (self.may_load and self.instruments.from_disk):
+            return
+        names = {name for raw in harvest.raws if (name := getattr(raw, "venue_symbol", None))}
+        if any(not self.instruments.find(name, product).mapped for name in names):
+            await self._fetch_instruments()
 
     async def _section(
         self,
@@ -178,6 +200,7 @@ class Reader:
         convert: Callable[[Harvest], tuple[T, ...]],
         *,
         what: str,
+        product: str,
         window: Window | None = None,
         symbols: Sequence[str] = (),
     ) -> Section[T]:
@@ -188,6 +211,7 @@ class Reader:
             try:
                 async with asyncio.timeout(self.timeout_ms / 1000):
                     harvest = await self._harvest(listing, window, symbols)
+                    await self._know(harvest, product)
                 data = convert(harvest)
             except InvariantBroken:
                 raise

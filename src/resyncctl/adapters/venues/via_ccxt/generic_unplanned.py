@@ -269,7 +269,8 @@ class UnplannedVenue:
         with watching() as heard:
             try:
                 async with asyncio.timeout(self._options.read_timeout_ms / 1000):
-                    await self._instruments.load()
+                    if not self._instruments.loaded:
+                        await self._instruments.fetch()
                     rows = await ask()
                 if not isinstance(rows, list):
                     raise Malformed("the answer is not a list")

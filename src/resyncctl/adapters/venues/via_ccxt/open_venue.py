@@ -93,6 +93,7 @@ def _open_generic(options: VenueOptions, egress: Egress) -> Account:
             practice=options.practice,
             testnet=options.mode == "testnet",
             session_factory=options.session_factory,
+            cache_dir=options.cache_dir,
             may_load_markets=options.may_load_markets,
             may_use_reserve=options.may_use_reserve,
             staleness_horizon_ms=options.staleness_horizon_ms,
