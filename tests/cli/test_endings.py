@@ -1,6 +1,7 @@
 """How a command can end: faults of ours, interruptions, secrets in what was not expected."""
 
 import asyncio
+import io
 import json
 import logging
 import os
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from resyncctl.cli import commands
-from resyncctl.cli.app import _invocation, _perform
+from resyncctl.cli.app import _invocation, _perform, main
 from resyncctl.cli.each import side_by_side
 from resyncctl.cli.invocation import Invocation
 from resyncctl.cli.job import Job
@@ -86,6 +87,23 @@ def test_the_end_that_cannot_be_recorded_changes_nothing() -> None:
     ran = perform(Job(name="status", run=run))
     assert ran.code == 0
     assert "the disk is full" in ran.err
+
+
+class Gone(io.TextIOWrapper):
+    """A terminal that went away while the command ran."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8")
+
+    def write(self, text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+
+def test_an_output_that_went_away_does_not_change_the_exit_code(tmp_path: Path) -> None:
+    path = configured(tmp_path)
+    code = main(["--config", path, "gate", "close"], stdout=Gone(), stderr=Gone())
+    assert code == 0
+    assert json.loads((tmp_path / "gate.json").read_text())["state"] == "UNSAFE"
 
 
 def test_everything_that_was_opened_is_closed_in_reverse() -> None:

@@ -44,10 +44,15 @@ def main(argv: Sequence[str], *, stdout: TextIO, stderr: TextIO) -> int:
     try:
         return _main(argv, stdout, stderr)
     except BrokenPipeError:
-        # The reader of our output has gone; there is nobody left to tell.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+        # The reader of a help text has gone; there is nobody left to tell.
+        _forget(stdout)
         return int(ExitCode.INTERNAL)
+
+
+def _forget(stream: TextIO) -> None:
+    """Send what is still buffered nowhere, so that the interpreter's end does not complain."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
@@ -172,8 +177,13 @@ def _deliver(job: Job, outcome: "Outcome", invocation: "Invocation") -> int:
     """Print the outcome and return the exit code of the process."""
     from resyncctl.cli.printing import print_outcome
 
-    if not (job.prints_itself and outcome.error is None):
-        print_outcome(outcome, invocation)
+    try:
+        if not (job.prints_itself and outcome.error is None):
+            print_outcome(outcome, invocation)
+    except OSError:
+        # A pipe or a terminal that went away changes nothing in what was done.
+        _forget(invocation.stdout)
+        _forget(invocation.stderr)
     nagios = invocation.output is options.Output.NAGIOS
     return nagios_code(outcome.exit_code) if nagios else int(outcome.exit_code)
 

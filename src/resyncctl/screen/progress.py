@@ -5,6 +5,7 @@ terminal a repeated step is rewritten in place, elsewhere it is told only when i
 change by more than the countdown. Implements `ports.views.Progress`. Called by the command line.
 """
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -53,18 +54,22 @@ class LineProgress:
         told = told if self.unicode else ascii_text(told)
         if live:
             lead = _CLEAR if same_step and self._open else "\n" if self._open else ""
-            self.stream.write(lead + told)
+            self._write(lead + told)
             self._open = True
         else:
-            self.stream.write(told + "\n")
-        self.stream.flush()
+            self._write(told + "\n")
 
     def finish(self) -> None:
         """End the line that is still open."""
         if self._open:
-            self.stream.write("\n")
-            self.stream.flush()
+            self._write("\n")
             self._open = False
+
+    def _write(self, text: str) -> None:
+        """Write, as long as somebody reads: a terminal that went away must not end a cancel."""
+        with contextlib.suppress(OSError, ValueError):
+            self.stream.write(text)
+            self.stream.flush()
 
 
 @dataclass(slots=True)
