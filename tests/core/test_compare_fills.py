@@ -41,7 +41,7 @@ def test_a_missing_fill_carries_its_position_and_its_filled_quantity() -> None:
     finding = only(comparison)
     assert finding.kind is Kind.MISSING_FILL
     assert [entry.what for entry in comparison.explained] == ["filled", "position"]
-    assert {entry.explained_by for entry in comparison.explained} == {("fill:t1",)}
+    assert {entry.explained_by for entry in comparison.explained} == {("fill:t1 BTC/USDT:USDT",)}
 
 
 def test_a_fill_that_moved_the_position_already_leaves_only_the_row() -> None:

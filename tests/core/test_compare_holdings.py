@@ -78,7 +78,7 @@ def test_the_unexplained_rest_of_a_position_is_exact() -> None:
     comparison = look(engine([order()], positions=[position(3)]), theirs)
     mismatch = next(one for one in comparison.findings if one.kind is Kind.POSITION_MISMATCH)
     assert mismatch.unexplained == Decimal(10)
-    assert mismatch.explained_by == ("fill:t1", "fill:t2")
+    assert mismatch.explained_by == ("fill:t1 BTC/USDT:USDT", "fill:t2 BTC/USDT:USDT")
     assert mismatch.detail.startswith("Fills explain 1; ")
 
 
@@ -294,6 +294,13 @@ def test_what_a_resting_spot_order_locks_is_explained_by_it() -> None:
     bare = look(engine(balances=free), venue(balances=theirs))
     assert kinds(bare) == [Kind.LOCKED_MISMATCH] * 2
     assert bare.findings[0].unexplained in {Decimal(400), Decimal(4)}
+
+
+def test_equal_ids_of_two_symbols_are_told_apart() -> None:
+    orders = [order(product="spot", symbol=symbol) for symbol in ("BTC/USDT", "ETH/USDT")]
+    theirs = venue(orders, balances=[balance("1000", locked="800")])
+    comparison = look(engine(balances=[balance("1000")]), theirs)
+    assert comparison.explained[0].explained_by == ("order:1 BTC/USDT", "order:1 ETH/USDT")
 
 
 def test_locks_follow_changes_copies_and_market_stops() -> None:

@@ -38,7 +38,9 @@ def fill_facts(
             facts.setdefault((entry.product, entry.asset), []).append(fact)
         charged = any(entry.kind == "commission" for entry in booked)
         for asset, amount in moves_of(fill, with_fee=not charged):
-            fact = Contribution(f"fill:{fill.trade_id}", amount * times, group, fill.at_ms)
+            fact = Contribution(
+                f"fill:{fill.trade_id} {fill.symbol}", amount * times, group, fill.at_ms
+            )
             facts.setdefault((fill.product, asset), []).append(fact)
 
     for fill in differences.missing:
@@ -96,7 +98,7 @@ def lock_facts(alignment: Alignment) -> Facts:
     def note(order: Order, sign: int, group: str) -> None:
         asset, amount = lock_of(order)
         if asset and amount:
-            name = f"order:{order.venue_order_id or order.client_order_id}"
+            name = f"order:{order.venue_order_id or order.client_order_id} {order.symbol}"
             fact = Contribution(name, sign * amount, group, order.created_at_ms or 0)
             facts.setdefault((order.product, asset), []).append(fact)
 

@@ -70,7 +70,7 @@ def _facts_by_order(differences: FillDifferences) -> dict[OrderKey, list[Contrib
     facts: dict[OrderKey, list[Contribution]] = {}
 
     def note(fill: Fill, amount: Decimal, group: str) -> None:
-        fact = Contribution(f"fill:{fill.trade_id}", amount, group, fill.at_ms)
+        fact = Contribution(f"fill:{fill.trade_id} {fill.symbol}", amount, group, fill.at_ms)
         for identity in {fill.venue_order_id, fill.client_order_id} - {None}:
             facts.setdefault((fill.product, fill.symbol, str(identity)), []).append(fact)
 

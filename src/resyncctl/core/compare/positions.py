@@ -130,7 +130,7 @@ def _facts_by_leg(
     facts: dict[LegKey, list[Contribution]] = {}
 
     def note(fill: Fill, amount: Decimal, group: str) -> None:
-        fact = Contribution(f"fill:{fill.trade_id}", amount, group, fill.at_ms)
+        fact = Contribution(f"fill:{fill.trade_id} {fill.symbol}", amount, group, fill.at_ms)
         facts.setdefault((fill.product, fill.symbol, fill.leg), []).append(fact)
 
     for fill in differences.missing:
