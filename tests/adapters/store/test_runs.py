@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from resyncctl.adapters.store.append_file import is_locked
 from resyncctl.adapters.store.audit import verify_chains
+from resyncctl.adapters.store.finished import finished_tail
 from resyncctl.adapters.store.journal import FileJournal
 from resyncctl.adapters.store.opening import open_journal
 from resyncctl.adapters.store.places import fallback_roots
@@ -225,6 +226,54 @@ def test_resolving_a_tampered_run_leaves_the_evidence(tmp_path: Path) -> None:
     assert unfinished_runs([tmp_path]) == ()
     report = verify_chains([tmp_path])
     assert [problem.kind for problem in report.breaks] == ["altered"]
+
+
+def many_finished(state_dir: Path, count: int, day: int = 1) -> None:
+    """Runs as a cron job leaves them, without waiting for a disk."""
+    first = begun(state_dir, f"202601{day:02d}T000000Z-reconcile-2abc", command="reconcile")
+    first.end(0)
+    content = first.path.read_bytes()
+    for number in range(1, count):
+        folder = state_dir / "runs" / f"202601{day:02d}T{number:06d}Z-reconcile-2abc"
+        folder.mkdir()
+        (folder / "journal.jsonl").write_bytes(content)
+
+
+def test_finished_runs_are_not_looked_at_again(tmp_path: Path) -> None:
+    many_finished(tmp_path, 120)
+    assert unfinished_runs([tmp_path]) == ()
+    mark = tmp_path / "runs" / "finished.json"
+    assert mark.stat().st_mode & 0o777 == 0o600
+    assert finished_tail(tmp_path, find_runs([tmp_path])) == 120
+    crashed_with_intents(tmp_path, "a")
+    assert [run.run_id for run in unfinished_runs([tmp_path])] == [RUN]
+    many_finished(tmp_path, 120, day=3)
+    assert [run.run_id for run in unfinished_runs([tmp_path])] == [RUN]
+    assert finished_tail(tmp_path, find_runs([tmp_path])) == 240
+    alive = begun(tmp_path, "20261122T000000Z-reconcile-2abc")
+    assert [run.run_id for run in unfinished_runs([tmp_path], "a")] == [RUN]
+    alive.close()
+    assert {run.run_id for run in unfinished_runs([tmp_path])} == {RUN, alive.run_id}
+
+
+def test_a_run_that_appears_among_finished_ones_is_found(tmp_path: Path) -> None:
+    """The clock was set back, and then a run died."""
+    many_finished(tmp_path, 120)
+    unfinished_runs([tmp_path])
+    early = "20260101T000055Z-cancel-all-2abc"
+    begun(tmp_path, early).close()
+    assert [run.run_id for run in unfinished_runs([tmp_path])] == [early]
+    victim = tmp_path / "runs" / "20260101T000056Z-reconcile-2abc"
+    (victim / "journal.jsonl").unlink()
+    victim.rmdir()
+    assert [run.run_id for run in unfinished_runs([tmp_path])] == [early], "the count is the same"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"up_to": 1, "count": 2}', "null"])
+def test_a_wrong_short_cut_does_no_harm(tmp_path: Path, content: str) -> None:
+    crashed_with_intents(tmp_path, "a")
+    (tmp_path / "runs" / "finished.json").write_text(content)
+    assert [run.run_id for run in unfinished_runs([tmp_path])] == [RUN]
 
 
 def test_runs_come_newest_first_and_other_things_are_passed_over(tmp_path: Path) -> None:

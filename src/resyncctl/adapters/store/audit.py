@@ -3,7 +3,7 @@
 A chain shows what was altered, removed or reordered inside it; the link from each run to the run
 before it shows runs, and ends of runs, that were removed. Somebody who owns the files can still
 rewrite everything consistently: only a head that was posted elsewhere (`heads`, printed by
-`audit head`) and handed in again as an anchor shows that. Promises: never raises for bad content,
+`audit verify`) and handed in again as an anchor shows that. Promises: never raises for bad content,
 changes nothing, and what could not be read is a break and never passed over. Called by
 `audit verify`.
 """
@@ -54,7 +54,7 @@ def parse_anchor(text: str) -> Anchor:
     ):
         return Anchor(parts[0], int(parts[1]), parts[2])
     raise UsageError(
-        "an anchor is RUN:SEQUENCE:SHA256, as `resyncctl audit head` prints it",
+        "an anchor is RUN:SEQUENCE:SHA256, as `resyncctl audit verify` prints it",
         hint="copy the whole line",
     )
 

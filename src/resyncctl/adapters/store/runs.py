@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from resyncctl.adapters.store.chain import last_record
+from resyncctl.adapters.store.finished import finished_tail, remember_finished
 from resyncctl.adapters.store.journal import reopen_journal
 from resyncctl.adapters.store.places import fallback_roots, is_private, runs_directory
 from resyncctl.adapters.store.records import ENDED, RESOLVED, Redactor
@@ -68,20 +69,25 @@ def unfinished_runs(roots: Sequence[Path], account: str | None = None) -> tuple[
     """Return the runs that somebody still has to look after, the newest first.
 
     With `account`, only those that concern it. A run that says of itself that it is finished is
-    not read in full, so that years of cron runs cost little. A run that sent nothing and died (a
-    `reconcile` at a reboot) needs nobody once a later run of its command has come to its end.
+    not read in full, and what was finished before is not looked at again, so that years of cron
+    runs cost little. A run that sent nothing and died (a `reconcile` at a reboot) needs nobody once
+    a later run of its command has come to its end.
     """
     found = find_runs(roots)
-    unfinished = []
-    for position, folders in enumerate(found):
+    known = finished_tail(roots[0], found)
+    unfinished: list[RunSummary] = []
+    oldest_open = -1
+    for position, folders in enumerate(found[: len(found) - known]):
         if _says_finished(folders):
             continue
         run = summarise(folders)
-        if not run.unfinished or not (account is None or account in run.unresolved):
-            continue
-        if not _is_superseded(run, found[:position]):
+        needs_hands = run.unfinished and not _is_superseded(run, found[:position])
+        if needs_hands:
             unfinished.append(run)
-    return tuple(unfinished)
+        if needs_hands or run.alive:
+            oldest_open = position
+    remember_finished(roots[0], found[oldest_open + 1 :], known)
+    return tuple(run for run in unfinished if account is None or account in run.unresolved)
 
 
 def _is_superseded(run: RunSummary, later: Sequence[RunFolders]) -> bool:
