@@ -335,6 +335,18 @@ async def test_the_table_of_instruments_is_read_once(place: Practice) -> None:
     assert paths.count("/fapi/v1/exchangeInfo") == 1
 
 
+async def test_a_listing_that_could_not_be_translated_is_not_whole(place: Practice) -> None:
+    place.control.inject("body_html", "spot.exchange_info", times=0)
+    assert whole(await place.view.read_open_orders(SPOT)) == ()
+    place.spot_order()
+    section = await place.view.read_open_orders(SPOT)
+    assert isinstance(section, Known)
+    assert (len(section.data), section.complete) == (1, False)
+    assert any("were not read" in note for note in section.notes)
+    place.linear_order()
+    assert len(whole(await place.view.read_open_orders(LINEAR))) == 1
+
+
 async def test_on_the_way_to_a_cancel_no_instruments_are_asked_for() -> None:
     place = open_practice(may_load_markets=False)
     place.spot_order()

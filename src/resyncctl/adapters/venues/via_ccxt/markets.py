@@ -165,6 +165,14 @@ class Markets:
         late = self._late.by_symbol.get((product, symbol)) if self._late else None
         return late.venue_id if late else None
 
+    def wanted_in_vain(self, product: str) -> bool:
+        """Whether names were to be translated and there is no table to do it with.
+
+        A listing in untranslated names is whole only for those who do not select by name.
+        """
+        table = self._table.by_id if self._table else {}
+        return self.may_fetch and not any(key[0] == product for key in table)
+
     def notes(self, product: str, venue_ids: Iterable[str]) -> tuple[str, ...]:
         """Return what a reader must know about names that are not mapped."""
         table = self._table.by_id if self._table else {}

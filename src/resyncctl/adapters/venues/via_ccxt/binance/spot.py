@@ -59,7 +59,8 @@ async def read_open_orders(desk: Desk) -> Known[Order]:
     notes = desk.markets.notes(PRODUCT, names)
     if late:
         notes += (f"{len(late)} legs of order lists were not in the listing of open orders",)
-    return desk.known([*orders, *late], notes=notes)
+    whole = not (orders and desk.markets.wanted_in_vain(PRODUCT))
+    return desk.known([*orders, *late], notes=notes, complete=whole)
 
 
 def _legs(lists: Sequence[Row]) -> list[tuple[str, str]]:

@@ -66,7 +66,8 @@ async def read_open_orders(desk: Desk, scope: Scope) -> Known[Order]:
     orders = [parse(row, desk.account, desk.symbol_of(PRODUCT)) for row in listed]
     # A triggered order may linger in the listing; what it became is in the regular one.
     resting = [order for order in orders if not order.is_terminal]
-    return desk.known(resting, notes=desk.markets.notes(PRODUCT, names))
+    whole = not (resting and desk.markets.wanted_in_vain(PRODUCT))
+    return desk.known(resting, notes=desk.markets.notes(PRODUCT, names), complete=whole)
 
 
 async def read_positions(desk: Desk) -> Known[Position]:
