@@ -491,3 +491,36 @@ def _until_line(process: "subprocess.Popen[str]", words: str) -> None:
         if words in line:
             return
     raise AssertionError(f"it ended without saying {words!r}")
+
+
+def test_a_full_disk_does_not_stop_a_cancel(desk: Desk) -> None:
+    desk.seed_orders(2)
+    shell = ["/bin/sh", "-c", 'ulimit -f 0; exec "$@"', "sh"]
+    done = subprocess.run(
+        [*shell, *desk.argv("cancel-all", "--yes", "--json")],
+        capture_output=True,
+        text=True,
+        env=desk.environ,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert desk.open_orders() == [], done.stderr
+    assert json.loads(done.stdout)["status"] == "proved_empty"
+    # The journal went where it still could: to standard error, one line per record.
+    assert '"intent"' in done.stderr
+
+
+def test_several_accounts_are_cancelled_side_by_side_and_told_apart(desk: Desk) -> None:
+    desk.seed_orders(1)
+    text = desk.config.read_text()
+    second = re.sub(r"accounts\.\w+", "accounts.second", text.split("[engines")[0])
+    second = second.split("\n", 1)[1].replace("account.key", "nowhere.key")
+    desk.config.write_text(text + second)
+    ran = desk.run("cancel-all", "--yes", "--json")
+    document = ran.document()
+    assert ran.code == ExitCode.PARTIAL, document
+    codes = {one["account"]: one["exit_name"] for one in document["accounts"]}
+    assert codes == {desk.account: "OK", "second": "CONFIG"}
+    assert desk.open_orders() == []

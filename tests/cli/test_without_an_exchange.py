@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -255,3 +256,25 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     )
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
+
+
+@pytest.mark.process
+def test_the_board_can_be_watched_and_left(tmp_path: Path) -> None:
+    path = configured(tmp_path)
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "resyncctl", "--config", path, "status", "--watch", "200ms"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")},
+    )
+    assert watching.stdout is not None
+    seen = 0
+    for line in watching.stdout:
+        seen += line.startswith("resyncctl status")
+        if seen == 2:
+            break
+    watching.send_signal(signal.SIGINT)
+    out, err = watching.communicate(timeout=20)
+    assert watching.returncode == ExitCode.INT
+    assert "Traceback" not in out + err

@@ -5,10 +5,12 @@ To accept a change, write the new text into the file in `tests/goldens` and read
 
 import os
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from resyncctl.core.discrepancy import Discrepancy, Kind, Severity, Subject
 from resyncctl.core.exit_codes import ExitCode
 from resyncctl.core.outcome import AccountOutcome, Outcome, OutcomeError
 from resyncctl.screen.render import screen_of
@@ -224,6 +226,27 @@ def test_the_digits_that_differ_stand_under_one_another() -> None:
     (engine,) = [line for line in lines if "0.12345678" in line]
     (venue,) = [line for line in lines if "0.12345679" in line]
     assert engine.index("0.12345678") == venue.index("0.12345679")
+
+
+def test_the_points_of_two_numbers_stand_under_one_another() -> None:
+    finding = Discrepancy(
+        kind=Kind.POSITION_MISMATCH,
+        severity=Severity.MAJOR,
+        subject=Subject(account="main", symbol="BTC/USDT"),
+        engine={"quantity": Decimal("-9.5"), "at_ms": made.NOW_MS, "reduce_only": False},
+        venue={"quantity": Decimal("110.25"), "at_ms": made.NOW_MS, "reduce_only": True},
+    )
+    account = AccountOutcome(
+        account="main", status="discrepant", exit_code=ExitCode.BLOCKED, findings=(finding,)
+    )
+    look = Look(width=80)
+    screen = screen_of(made.outcome("reconcile", account, code=ExitCode.BLOCKED), look)
+    lines = as_text(screen, look).splitlines()
+    (engine,) = [line for line in lines if "-9.5" in line]
+    (venue,) = [line for line in lines if "110.25" in line]
+    assert engine.index(".5") == venue.index(".25")
+    assert any("reduce_only no" in line for line in lines)
+    assert any("both      at 2026-11-21 09:31:07Z" in line for line in lines)
 
 
 @pytest.mark.parametrize("name", SCREENS)

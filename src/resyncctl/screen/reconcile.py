@@ -124,16 +124,45 @@ def _values(finding: Discrepancy) -> Iterator[Line]:
 def _two_sides(
     name: str, engine: Value, venue: Value, delta: Mapping[str, Value]
 ) -> Iterator[Line]:
-    left, right = number(engine), number(venue)
-    width = max(len(left), len(right))
+    left, right = _shown(name, engine), _shown(name, venue)
+    point = max(_before_point(left), _before_point(right))
     difference = f"  delta {number(delta[name])}" if delta.get(name) is not None else ""
-    yield line(f"engine    {name} {left:>{width}}", indent=_INDENT)
-    yield line(f"exchange  {name} {right:>{width}}{difference}", indent=_INDENT)
+    word = name.removesuffix("_ms")
+    yield line(f"engine    {word} {_indented(left, point)}", indent=_INDENT)
+    yield line(f"exchange  {word} {_indented(right, point)}{difference}", indent=_INDENT)
+
+
+def _before_point(text: str) -> int:
+    """Return how many characters of a number stand before its point; 0 for words."""
+    whole = text.partition(".")[0]
+    return len(whole) if whole.lstrip("-").isdigit() else 0
+
+
+def _indented(text: str, point: int) -> str:
+    """Move a number so that its point stands under the other side's."""
+    before = _before_point(text)
+    return " " * (point - before) + text if before else text
+
+
+def _shown(name: str, value: Value) -> str:
+    """Return a value as an operator reads it: points in time are told, not counted."""
+    if name.endswith("_ms") and isinstance(value, int) and value >= _YEAR_2001_MS:
+        return moment(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return number(value)
+
+
+_YEAR_2001_MS = 1_000_000_000_000
+"""Smaller numbers of milliseconds are durations."""
 
 
 def _listed(values: Mapping[str, Value]) -> str:
+    """Return the values on one line; what is merely "no" is left out."""
     return ", ".join(
-        f"{name} {number(value)}" for name, value in values.items() if value is not None
+        f"{name.removesuffix('_ms')} {_shown(name, value)}"
+        for name, value in values.items()
+        if value is not None and value is not False
     )
 
 
