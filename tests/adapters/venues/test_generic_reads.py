@@ -83,6 +83,21 @@ def open_scopes(venue: str) -> tuple[Scope, ...]:
     return tuple(plan.orders)
 
 
+async def test_inverse_fills_and_positions_become_base_units_by_their_price() -> None:
+    opened = open_scripted("krakenfutures")
+    (fill,) = known(await opened.view.read_fills("futures", EVER, ()))
+    assert fill.quantity == pytest.approx(D(2000) / D(4255), rel=D("1e-25"))
+    assert (fill.side, fill.at_ms, fill.client_order_id) == (
+        Side.BUY,
+        1_456_393_621_000,
+        "d427f920-ec55-4c18-ba95-5fe241513b30",
+    )
+    (position,) = known(await opened.view.read_positions("futures"))
+    assert position.quantity < 0
+    assert position.entry_price == D("9392.749993345933")
+    await opened.view.close()
+
+
 async def test_inverse_contracts_become_base_units_by_their_price() -> None:
     (order,) = await orders("krakenfutures", Scope("futures"))
     assert order.quantity == pytest.approx(D(304) / D(10640), rel=D("1e-25"))

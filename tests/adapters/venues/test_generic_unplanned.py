@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from resyncctl.core.errors import CredentialsRefusedError
-from resyncctl.core.model import OrderClass, Scope
+from resyncctl.core.model import Leg, OrderClass, Scope
 from resyncctl.core.mutation import OutcomeKind
 from resyncctl.core.snapshot import Known, OrderReference, Unknown, Window
 from tests.adapters.venues.generic_kit import NOW_MS, M, open_any, permit, set_markets
@@ -119,4 +119,63 @@ async def test_a_refused_key_is_told_at_first_contact() -> None:
     opened = open_bitvavo({"GET /v2/balance": Say(refusal, status=403)})
     with pytest.raises(CredentialsRefusedError):
         await opened.view.read_identity("spot")
+    await opened.view.close()
+
+
+async def test_positions_and_fills_of_contracts_become_base_units() -> None:
+    opened = open_any("phemex", {})
+    set_markets(opened.exchange, [M("BTCUSDT", "BTC/USDT:USDT", "0.001")])
+    fill = {
+        "id": "t1",
+        "order": "o1",
+        "symbol": "BTC/USDT:USDT",
+        "side": "sell",
+        "amount": "5",
+        "price": "20000",
+        "timestamp": NOW_MS - 1_000,
+        "fee": {"cost": "0.1", "currency": "USDT"},
+    }
+    held = {
+        "symbol": "BTC/USDT:USDT",
+        "contracts": "-7",
+        "side": "short",
+        "entryPrice": "20000",
+        "hedged": True,
+    }
+
+    async def fetch_my_trades(symbol: str, since: int) -> list[dict[str, Any]]:
+        assert (symbol, since) == ("BTC/USDT:USDT", 0)
+        return [fill, {**fill, "id": "t2", "timestamp": NOW_MS + 1}]
+
+    async def fetch_positions() -> list[dict[str, Any]]:
+        return [held]
+
+    opened.exchange.fetch_my_trades = fetch_my_trades
+    opened.exchange.fetch_positions = fetch_positions
+    fills = await opened.view.read_fills("swap", Window(0, NOW_MS), ("BTC/USDT:USDT",))
+    assert isinstance(fills, Known)
+    assert [(one.trade_id, one.quantity, one.fee_asset) for one in fills.data] == [
+        ("t1", Decimal("0.005"), "USDT")
+    ]
+    assert not fills.complete
+    positions = await opened.view.read_positions("swap")
+    assert isinstance(positions, Known)
+    (position,) = positions.data
+    assert (position.quantity, position.leg) == (Decimal("-0.007"), Leg.SHORT)
+    held["side"] = "sideways"
+    assert isinstance(await opened.view.read_positions("swap"), Unknown)
+    assert isinstance(await opened.view.read_fills("swap", Window(0, NOW_MS), ()), Unknown)
+    assert (await opened.view.read_positions("spot")) == Known((), NOW_MS)
+    await opened.view.close()
+
+
+async def test_an_answer_that_is_no_list_is_no_answer() -> None:
+    opened = open_any("phemex", {})
+    set_markets(opened.exchange, [M("BTCUSDT", "BTC/USDT:USDT", "0.001")])
+
+    async def fetch_positions() -> None:
+        return None
+
+    opened.exchange.fetch_positions = fetch_positions
+    assert isinstance(await opened.view.read_positions("swap"), Unknown)
     await opened.view.close()
