@@ -251,6 +251,8 @@ def test_one_trade_id_of_several_orders_is_several_fills() -> None:
     assert look(engine(orders, rows), venue(orders, rows)).findings == ()
     comparison = look(engine(orders, rows[:1]), venue(orders, rows))
     assert only(comparison).subject.venue_order_id == "2"
+    untold = [rows[0], replace(rows[1], venue_order_id=None)]
+    assert look(engine(orders, untold), venue(orders, rows)).findings == ()
 
 
 def test_a_fill_inferred_earlier_stands_for_the_rows_that_show_up_later() -> None:

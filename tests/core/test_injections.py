@@ -8,7 +8,8 @@ from resyncctl.core.compare import Comparison, compare
 from resyncctl.core.discrepancy import Kind, Verdict
 from resyncctl.core.events import emit
 from resyncctl.core.repair import apply_events
-from tests.fakes.faults import FAULTS, Expected, Finding, name_of
+from tests.fakes.fault_tools import Expected, Finding, name_of
+from tests.fakes.faults import FAULTS
 from tests.fakes.worlds import NOW_MS, POLICY, World, make_world
 
 ALONE_SEEDS = 15

@@ -6,82 +6,34 @@ the engine's state can end, because they need an act at the exchange or a better
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
 
-from resyncctl.core.discrepancy import Discrepancy, Kind
-from resyncctl.core.model import LedgerEntry, Leg, Order, OrderStatus, Position
-from resyncctl.core.snapshot import Claim, NotCovered, NotFound, OrderReference, Unknown
-from tests.fakes.worlds import ACCOUNT, HOUR_MS, NOW_MS, World
-
-Finding = tuple[Kind, str]
-TENTH = Decimal("0.1")
-
-
-@dataclass
-class Expected:
-    """What must be found after a fault, and which of it a repair cannot end."""
-
-    findings: set[Finding] = field(default_factory=set)
-    lasting: set[Finding] = field(default_factory=set)
-
-
-def name_of(finding: Discrepancy) -> Finding:
-    """Return a finding as faults name it."""
-    subject = finding.subject
-    if subject.trade_id is not None:
-        trade = "inferred" if subject.trade_id.startswith("inferred") else subject.trade_id
-        return finding.kind, trade if trade != "inferred" else f"inferred {subject.venue_order_id}"
-    if subject.venue_order_id or subject.client_order_id:
-        return finding.kind, subject.venue_order_id or subject.client_order_id or ""
-    if subject.asset is not None:
-        return finding.kind, f"{subject.product} {subject.asset}"
-    if subject.symbol is not None:
-        return finding.kind, f"{subject.symbol} {subject.leg or 'all'}"
-    place = (finding.venue or {}).get("place")
-    return finding.kind, str(place or subject.product or "account")
-
-
-def found(*findings: Finding) -> Expected:
-    return Expected(set(findings))
-
-
-def lasting(*findings: Finding) -> Expected:
-    return Expected(set(findings), set(findings))
-
-
-def _any_product(world: World) -> tuple[str, str]:
-    product = world.rng.choice(("spot", "linear", "inverse"))
-    return product, world.take_symbol(product)
-
-
-def _resting(world: World, product: str | None = None) -> Order:
-    """Take an untouched resting order that both sides hold."""
-    if product is None:
-        product, symbol = _any_product(world)
-    else:
-        symbol = world.take_symbol(product)
-    return world.place(product, symbol)
-
-
-def _id(order: Order) -> str:
-    return order.venue_order_id or ""
-
-
-def _reference(order: Order) -> OrderReference:
-    return OrderReference(
-        order.product, order.symbol, order.venue_order_id, order.client_order_id, order.scope
-    )
+from resyncctl.core.discrepancy import Kind
+from resyncctl.core.model import LedgerEntry, Leg, OrderStatus, Position
+from resyncctl.core.snapshot import Claim, NotCovered, NotFound, Unknown
+from tests.fakes.fault_tools import (
+    TENTH,
+    Expected,
+    any_product,
+    found,
+    id_of,
+    lasting,
+    reference_to,
+    resting,
+)
+from tests.fakes.world_books import ACCOUNT
+from tests.fakes.worlds import HOUR_MS, NOW_MS, World
 
 
 def orphan_order(world: World) -> Expected:
     prefix = world.rng.choice(["mm1-", "someone-"])
-    order = world.place(*_any_product(world), on=("venue",), client_id=f"{prefix}{world.next_id()}")
-    return found((Kind.ORPHAN_ORDER, _id(order)))
+    order = world.place(*any_product(world), on=("venue",), client_id=f"{prefix}{world.next_id()}")
+    return found((Kind.ORPHAN_ORDER, id_of(order)))
 
 
 def claimed_order(world: World) -> Expected:
-    order = world.place(*_any_product(world), on=("venue",))
+    order = world.place(*any_product(world), on=("venue",))
     claim = world.rng.choice(
         [
             Claim("grid", venue_order_id=order.venue_order_id),
@@ -90,16 +42,16 @@ def claimed_order(world: World) -> Expected:
         ]
     )
     world.claims.append(claim)
-    return found((Kind.CLAIMED_ORDER, _id(order)))
+    return found((Kind.CLAIMED_ORDER, id_of(order)))
 
 
 def missing_order(world: World) -> Expected:
-    order = _resting(world)
-    key = (Kind.MISSING_ORDER, _id(order))
+    order = resting(world)
+    key = (Kind.MISSING_ORDER, id_of(order))
     ending = world.rng.choice(["CANCELED", "EXPIRED", "REJECTED", "FILLED", "UNRESOLVED"])
     if ending == "UNRESOLVED":
-        del world.venue.orders[_id(order)]
-        reference = _reference(order)
+        del world.venue.orders[id_of(order)]
+        reference = reference_to(order)
         answers = [None, Unknown("timeout"), NotFound(reference, "-2013 Order does not exist.")]
         answer = world.rng.choice(answers)
         if answer is not None:
@@ -112,62 +64,62 @@ def missing_order(world: World) -> Expected:
             world.execute(fill, on=("venue",))
             expected.findings.add((Kind.MISSING_FILL, fill.trade_id))
     else:
-        world.venue.orders[_id(order)] = replace(order, status=OrderStatus[ending])
-    world.look_ups[_reference(order)] = world.venue.orders.pop(_id(order))
+        world.venue.orders[id_of(order)] = replace(order, status=OrderStatus[ending])
+    world.look_ups[reference_to(order)] = world.venue.orders.pop(id_of(order))
     return expected
 
 
 def status_mismatch(world: World) -> Expected:
-    order = _resting(world)
+    order = resting(world)
     status = world.rng.choice(
         [OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.SUBMITTED, OrderStatus.EMULATED]
     )
-    world.engine.orders[_id(order)] = replace(order, status=status)
-    return found((Kind.STATUS_MISMATCH, _id(order)))
+    world.engine.orders[id_of(order)] = replace(order, status=status)
+    return found((Kind.STATUS_MISMATCH, id_of(order)))
 
 
 def order_amended(world: World) -> Expected:
-    order = _resting(world)
+    order = resting(world)
     change = world.rng.choice(["price", "quantity"])
     value = getattr(order, change) + TENTH
-    world.venue.orders[_id(order)] = replace(order, **{change: value})
-    return found((Kind.ORDER_AMENDED, _id(order)))
+    world.venue.orders[id_of(order)] = replace(order, **{change: value})
+    return found((Kind.ORDER_AMENDED, id_of(order)))
 
 
 def fill_quantity_mismatch(world: World) -> Expected:
     """The engine's counter left its own trade rows, in either direction."""
-    order = _resting(world)
+    order = resting(world)
     world.execute(world.fill_of(order, order.quantity / 4))
-    ours = world.engine.orders[_id(order)]
+    ours = world.engine.orders[id_of(order)]
     filled = ours.filled * 2 if world.rng.random() < 0.5 else Decimal(0)
-    world.engine.orders[_id(order)] = replace(ours, filled=filled)
-    return found((Kind.FILL_QUANTITY_MISMATCH, _id(order)))
+    world.engine.orders[id_of(order)] = replace(ours, filled=filled)
+    return found((Kind.FILL_QUANTITY_MISMATCH, id_of(order)))
 
 
 def duplicate_client_id(world: World) -> Expected:
-    order = _resting(world)
+    order = resting(world)
     world.place(order.product, order.symbol, on=("venue",), client_id=order.client_order_id)
     return found((Kind.DUPLICATE_CLIENT_ID, order.client_order_id or ""))
 
 
 def stale_order(world: World) -> Expected:
-    order = world.place(*_any_product(world), created_ms=NOW_MS - 30 * HOUR_MS)
-    return lasting((Kind.STALE_ORDER, _id(order)))
+    order = world.place(*any_product(world), created_ms=NOW_MS - 30 * HOUR_MS)
+    return lasting((Kind.STALE_ORDER, id_of(order)))
 
 
 def in_flight_unresolved(world: World) -> Expected:
-    order = _resting(world)
+    order = resting(world)
     old = NOW_MS - 60_000
     if world.rng.random() < 0.5:
         sent = replace(order, status=OrderStatus.SUBMITTED, venue_order_id=None, updated_at_ms=old)
-        world.engine.orders[_id(order)] = sent
-        del world.venue.orders[_id(order)]
-        world.look_ups[_reference(sent)] = NotFound(_reference(sent), "-2013")
+        world.engine.orders[id_of(order)] = sent
+        del world.venue.orders[id_of(order)]
+        world.look_ups[reference_to(sent)] = NotFound(reference_to(sent), "-2013")
         return lasting((Kind.IN_FLIGHT_UNRESOLVED, sent.client_order_id or ""))
-    world.engine.orders[_id(order)] = replace(
+    world.engine.orders[id_of(order)] = replace(
         order, status=OrderStatus.PENDING_CANCEL, updated_at_ms=old
     )
-    return found((Kind.IN_FLIGHT_UNRESOLVED, _id(order)))
+    return found((Kind.IN_FLIGHT_UNRESOLVED, id_of(order)))
 
 
 def unmapped_instrument(world: World) -> Expected:
@@ -183,36 +135,36 @@ def unknown_order_storm(world: World) -> Expected:
         order = world.place(
             "linear", symbol, on=("venue",), created_ms=NOW_MS - HOUR_MS + 1000 * number
         )
-        expected.findings.add((Kind.ORPHAN_ORDER, _id(order)))
+        expected.findings.add((Kind.ORPHAN_ORDER, id_of(order)))
     return expected
 
 
 def missing_fill(world: World) -> Expected:
-    order = _resting(world)
+    order = resting(world)
     fill = world.fill_of(order, order.quantity / 4)
     if world.rng.random() < 0.5:
         world.execute(fill, on=("venue",))
         return found((Kind.MISSING_FILL, fill.trade_id))
     bare = replace(fill, fee=None, fee_asset=None)
     world.venue.shift(bare)
-    world.venue.orders[_id(order)] = replace(
+    world.venue.orders[id_of(order)] = replace(
         order,
         filled=fill.quantity,
         status=OrderStatus.PARTIALLY_FILLED,
         average_price=fill.price,
         updated_at_ms=fill.at_ms,
     )
-    return found((Kind.MISSING_FILL, f"inferred {_id(order)}"))
+    return found((Kind.MISSING_FILL, f"inferred {id_of(order)}"))
 
 
 def phantom_fill(world: World) -> Expected:
-    fill = world.fill_of(order := _resting(world), order.quantity / 4)
+    fill = world.fill_of(order := resting(world), order.quantity / 4)
     world.execute(fill, on=("engine",))
     return found((Kind.PHANTOM_FILL, fill.trade_id))
 
 
 def fill_conflict(world: World) -> Expected:
-    order = _resting(world)
+    order = resting(world)
     fill = world.fill_of(order, order.quantity / 4)
     world.execute(fill, on=("venue",))
     for entry in [entry for entry in world.ledger if entry.trade_id == fill.trade_id]:
@@ -223,26 +175,26 @@ def fill_conflict(world: World) -> Expected:
     wrong = replace(fill, **{name: other})
     world.engine.fills.append(wrong)
     world.engine.shift(wrong)
-    world.engine.orders[_id(order)] = replace(
+    world.engine.orders[id_of(order)] = replace(
         order, filled=wrong.quantity, status=OrderStatus.PARTIALLY_FILLED
     )
     return found((Kind.FILL_CONFLICT, fill.trade_id))
 
 
 def duplicate_fill(world: World) -> Expected:
-    order = _resting(world)
+    order = resting(world)
     fill = world.fill_of(order, order.quantity / 4)
     world.execute(fill)
     world.engine.fills.append(fill)
     if world.rng.random() < 0.5:
         world.engine.shift(fill)
-        ours = world.engine.orders[_id(order)]
-        world.engine.orders[_id(order)] = replace(ours, filled=ours.filled * 2)
+        ours = world.engine.orders[id_of(order)]
+        world.engine.orders[id_of(order)] = replace(ours, filled=ours.filled * 2)
     return found((Kind.DUPLICATE_FILL, fill.trade_id))
 
 
 def orphan_fill(world: World) -> Expected:
-    product, symbol = _any_product(world)
+    product, symbol = any_product(world)
     order = world.place(product, symbol, on=())
     fill = world.fill_of(order, order.quantity)
     world.execute(fill, on=("venue",))
@@ -250,9 +202,9 @@ def orphan_fill(world: World) -> Expected:
 
 
 def overfill(world: World) -> Expected:
-    order = _resting(world)
-    world.engine.orders[_id(order)] = replace(order, filled=order.quantity + TENTH)
-    return found((Kind.OVERFILL, _id(order)))
+    order = resting(world)
+    world.engine.orders[id_of(order)] = replace(order, filled=order.quantity + TENTH)
+    return found((Kind.OVERFILL, id_of(order)))
 
 
 def _leg(world: World, mode: str) -> tuple[tuple[str, str, Leg], Position]:
@@ -391,12 +343,12 @@ def moving(world: World) -> Expected:
 
 
 def settling(world: World) -> Expected:
-    order = _resting(world)
+    order = resting(world)
     now = NOW_MS - world.rng.randint(0, 4000)
-    world.engine.orders[_id(order)] = replace(
+    world.engine.orders[id_of(order)] = replace(
         order, status=OrderStatus.SUBMITTED, venue_order_id=None, updated_at_ms=now
     )
-    del world.venue.orders[_id(order)]
+    del world.venue.orders[id_of(order)]
     return lasting((Kind.SETTLING, order.client_order_id or ""))
 
 
