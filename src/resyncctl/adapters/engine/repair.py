@@ -12,12 +12,13 @@ from typing import cast
 
 from resyncctl.adapters.engine import rows
 from resyncctl.adapters.engine.checkpoint import SeenCheckpoints, last_seen
+from resyncctl.adapters.engine.snapshot import belief_sha256
 from resyncctl.adapters.engine.told import merged_sections
 from resyncctl.core.errors import RecordUnwritableError, RefusedError, StalePlanError
 from resyncctl.core.snapshot import EngineSnapshot, Known
 from resyncctl.ports.store import CheckpointSeen
 from resyncctl.sdk.canonical import JsonObject
-from resyncctl.sdk.checkpoint import Checkpoint
+from resyncctl.sdk.checkpoint import Checkpoint, load_file
 from resyncctl.sdk.errors import FormatError, RecoveryError, WriterBusy
 from resyncctl.sdk.state import IN_THE_AIR
 from resyncctl.sdk.writer import CheckpointWriter
@@ -85,7 +86,7 @@ def write_repaired(
                 at_ms=now_ms,
             )
         )
-    return written.sha256
+    return belief_sha256(load_file(path))
 
 
 def repaired_content(found: Checkpoint, snapshot: EngineSnapshot, now_ms: int) -> JsonObject:
@@ -112,7 +113,7 @@ def _same_as_read(found: Checkpoint | None, snapshot: EngineSnapshot, path: Path
             place=str(path),
             hint="start the engine against an empty checkpoint, with the gate closed",
         )
-    if found.sha256 != snapshot.source.digest:
+    if belief_sha256(found) != snapshot.source.digest:
         raise StalePlanError(
             f"the checkpoint has moved to sequence {found.sequence} since it was read at"
             f" {snapshot.sequence}",

@@ -1,5 +1,6 @@
 """A believed checkpoint as an engine snapshot, and trouble as findings. Called by the readers."""
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TypeVar, cast
@@ -16,7 +17,7 @@ from resyncctl.core.snapshot import (
     Unknown,
     Window,
 )
-from resyncctl.sdk.canonical import JsonObject, decimal_of
+from resyncctl.sdk.canonical import JsonObject, canonical, decimal_of
 from resyncctl.sdk.checkpoint import Checkpoint, require_fresh
 from resyncctl.sdk.errors import (
     CheckpointForeign,
@@ -24,6 +25,7 @@ from resyncctl.sdk.errors import (
     CheckpointStale,
     RecoveryError,
 )
+from resyncctl.sdk.shape import SECTIONS
 
 GRACE_MS = 5_000
 T = TypeVar("T")
@@ -65,7 +67,7 @@ def snapshot_of(
         account=account,
         as_of_ms=max(as_of_ms, now_ms) if found.clean_shutdown else as_of_ms,
         sequence=found.sequence,
-        source=Provenance(adapter, found.place, found.sha256),
+        source=Provenance(adapter, found.place, belief_sha256(found)),
         orders=_section(
             found,
             "orders",
@@ -85,6 +87,24 @@ def snapshot_of(
         trouble=_trouble(found, now_ms, grace_ms),
         claims=rows.claims_from(found.rows("external_claims") or ()),
     )
+
+
+def belief_sha256(found: Checkpoint) -> str:
+    """Return a hash of what the engine believes, without when it last said so.
+
+    An engine writes a heartbeat every few seconds. A verdict is about the belief: it stays valid
+    while nothing but the time has changed, and falls with the first order, fill or amount.
+    """
+    belief: JsonObject = {name: found.document.get(name) for name in SECTIONS}
+    belief["account"] = found.document["account"]
+    belief["complete"] = found.complete
+    balances = found.rows("balances")
+    if balances is not None:
+        untold = {"as_of_ms", "source"}
+        belief["balances"] = [
+            {key: value for key, value in row.items() if key not in untold} for row in balances
+        ]
+    return hashlib.sha256(canonical(belief)).hexdigest()
 
 
 def unreadable(
