@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import traceback
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -268,7 +269,7 @@ async def test_secrets_are_in_no_text(
     assert "signature" in logged, "ccxt logs signed addresses at debug level"
     for secret in (KEY, SECRET, "canaryKey", "canarySecret"):
         assert secret not in text + logged
-    assert "signature=" not in (text + logged).replace(f"signature={HIDDEN}", "")
+    assert not re.search("signature=[0-9a-fA-F]", text + logged)
 
 
 async def test_the_text_of_ccxts_own_error_is_cleaned(place: Practice) -> None:
