@@ -451,7 +451,34 @@ _KUCOIN_FUTURE: dict[str, object] = {
     "status": "open",
 }
 
+KUCOIN_HF: dict[str, object] = {
+    "id": "6478cf1439bdfc0001528a1d",
+    "symbol": "USDC-USDT",
+    "opType": "DEAL",
+    "type": "limit",
+    "side": "buy",
+    "price": "50",
+    "size": "0.1",
+    "funds": "5",
+    "dealSize": "0",
+    "dealFunds": "0",
+    "clientOid": "d4d2016b-8e3a-445c-aa5d-dc6df5d1678d",
+    "cancelExist": False,
+    "createdAt": 1685638932074,
+    "lastUpdatedAt": 1685639013735,
+    "tradeType": "TRADE",
+    "inOrderBook": True,
+    "active": True,
+}
+
 KUCOIN: Bodies = {
+    "GET /api/v1/hf/orders/active/symbols": {"code": "200000", "data": {"symbols": []}},
+    "GET /api/v1/hf/orders/active": {"code": "200000", "data": [KUCOIN_HF]},
+    "GET /api/v1/hf/fills": {"code": "200000", "data": {"items": [], "lastId": 0}},
+    "DELETE /api/v1/hf/orders/6478cf1439bdfc0001528a1d": {
+        "code": "200000",
+        "data": {"orderId": "6478cf1439bdfc0001528a1d"},
+    },
     "GET /api/v1/orders": kucoin([_KUCOIN_SPOT]),
     "GET /api/v1/stop-order": kucoin([_KUCOIN_STOP]),
     "GET /api/v1/fills": kucoin(

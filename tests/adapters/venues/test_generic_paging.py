@@ -142,11 +142,14 @@ async def test_a_page_number_that_the_venue_counts_further_is_asked_for() -> Non
         body["data"] |= {"currentPage": page, "totalPage": 3, "totalNum": 6}
         return Say(body)
 
-    opened = open_scripted("kucoin", {"GET /api/v1/orders": answer})
+    names = "GET /api/v1/hf/orders/active/symbols"
+    routes = {"GET /api/v1/orders": answer, names: BODIES["kucoin"][names]}
+    opened = open_scripted("kucoin", routes)
     section = await opened.view.read_open_orders(Scope("spot"))
     assert isinstance(section, Known)
     assert len(section.data) == 6
-    assert [one.params["currentPage"] for one in opened.session.asked] == ["1", "2", "3"]
+    pages = [one.params.get("currentPage") for one in opened.session.asked]
+    assert pages == ["1", "2", "3", None]
     await opened.view.close()
 
 

@@ -299,6 +299,29 @@ async def _() -> None:
     await opened.view.close()
 
 
+@proves("kucoin-two-books")
+async def _() -> None:
+    opened = open_scripted("kucoin")
+    named = {"code": "200000", "data": {"symbols": ["USDC-USDT"]}}
+    opened.session.on("GET /api/v1/hf/orders/active/symbols", Say(named))
+    section = await listed(opened, "spot")
+    assert {order.venue_order_id for order in section.data} == {
+        "63c97ce8d686c500015793bb",
+        "6478cf1439bdfc0001528a1d",
+    }
+    fast = next(one for one in section.data if one.venue_order_id.startswith("6478"))
+    outcome = await opened.view.cancel_order(fast, permit())
+    assert outcome.kind is OutcomeKind.ACKNOWLEDGED
+    sent = opened.session.asked[-1]
+    assert sent.path == "/api/v1/hf/orders/6478cf1439bdfc0001528a1d"
+    assert sent.params["symbol"] == "USDC-USDT"
+    for wrong in ({"symbols": None}, {"symbols": [5]}, {}, None):
+        silent = Say({"code": "200000", "data": wrong})
+        opened.session.on("GET /api/v1/hf/orders/active/symbols", silent)
+        assert isinstance(await listed(opened, "spot"), Unknown)
+    await opened.view.close()
+
+
 @proves("kucoin-mass-cancel")
 async def _() -> None:
     await _no_mass_cancel("kucoin", "spot")

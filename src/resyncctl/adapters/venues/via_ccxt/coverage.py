@@ -58,9 +58,8 @@ _BY_VENUE: Mapping[str, tuple[NotCovered, ...]] = {
     ),
     "kucoin": (
         NotCovered(
-            "high-frequency account orders",
-            "they are listed symbol by symbol (hf/orders/active); the classic listing may not "
-            "show them (ccxt fetchOrdersByStatus demands a symbol for hf)",
+            "trades of unknown symbols",
+            "trades of the high-frequency book are listed symbol by symbol (KuCoin hf/fills)",
         ),
         NotCovered("cross and isolated margin", "margin orders have endpoints of their own"),
         NotCovered("OCO orders", "they are listed by a separate service (KuCoin oco/orders)"),

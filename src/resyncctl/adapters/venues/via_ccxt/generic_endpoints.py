@@ -40,6 +40,7 @@ _KUCOIN = Rules(
     cancels=(
         r"DELETE /api/v1/orders/[^/]+",
         r"DELETE /api/v1/stop-order/[^/]+",
+        r"DELETE /api/v1/hf/orders/(?!cancel|cancelAll|sync|client-order)[^/]+",
     )
 )
 

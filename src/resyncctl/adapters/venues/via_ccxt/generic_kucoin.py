@@ -1,24 +1,30 @@
 """The plans for KuCoin spot and KuCoin Futures (two ccxt classes, one dialect).
 
 Promise: active and stop orders are separate listings, each paged by number up to the venue's own
-page count. Sources: KuCoin documentation (orders, stop-order, fills, accounts; futures orders,
-stopOrders, positions, fills, account-overview); ccxt issues 12729 and 15606.
+page count. Orders of the high-frequency book are listed for every instrument that the venue names
+as having some, and are cancelled in that book. Sources: KuCoin documentation (orders, hf/orders,
+stop-order, fills, hf/fills, accounts; futures orders, stopOrders, positions, fills,
+account-overview); ccxt issues 12729 and 15606.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from typing import Any
 
 from resyncctl.adapters.venues.via_ccxt import generic_rows as read
 from resyncctl.adapters.venues.via_ccxt.envelopes import Row, rows_at
 from resyncctl.adapters.venues.via_ccxt.generic_plan import (
     DAY_MS,
+    After,
     CancelOne,
     Listing,
     LookUpQuery,
+    Native,
     Pages,
     Query,
     Question,
     RowsOf,
+    SymbolSource,
     TimeSpan,
     Unacknowledged,
     VenuePlan,
@@ -52,7 +58,7 @@ def _status(row: Row, *, stop: bool) -> OrderStatus:
     if stop and "isActive" not in row:
         named = read.text(row, "status")
         return OrderStatus.TRIGGERED if named == "TRIGGERED" else OrderStatus.ACCEPTED
-    if read.flag(row, "isActive"):
+    if read.flag(row, "active" if "active" in row else "isActive"):
         return read.open_status(quantity, filled)
     return read.ended_status(quantity, filled)
 
@@ -81,6 +87,9 @@ def _order(unit: Unit, *, stop: bool) -> Callable[[Row], RawOrder]:
             algo=stop,
             created_at_ms=read.optional_ms(row, "createdAt"),
             updated_at_ms=read.optional_ms(row, "updatedAt"),
+            native=(("book", "hf"), ("symbol", read.text(row, "symbol")))
+            if "inOrderBook" in row
+            else (),
         )
 
     return parse
@@ -195,6 +204,23 @@ def _cancel(endpoint: str) -> CancelOne:
     )
 
 
+def _send_spot(exchange: Any, order: Order, native: Native) -> Awaitable[object]:
+    """Cancel in the book in which the order was listed."""
+    ids = {"orderId": order.venue_order_id}
+    if native.get("book") == "hf":
+        symbol = {"symbol": native["symbol"]}
+        answer: Awaitable[object] = exchange.privateDeleteHfOrdersOrderId({**ids, **symbol})
+        return answer
+    classic: Awaitable[object] = exchange.privateDeleteOrdersOrderId(ids)
+    return classic
+
+
+def _judge_spot(body: object, order: Order) -> Unacknowledged | None:
+    if value(body, "data.orderId") == order.venue_order_id:
+        return None
+    return _judge(body, order)
+
+
 def _mode(body: object) -> str:
     found = str(value(body, "data.positionMode"))
     return {"0": "one_way", "1": "hedge"}.get(found, "")
@@ -208,6 +234,18 @@ SPOT_PLAN = VenuePlan(
                 _query(
                     "active orders", "privateGetOrders", ("id",), status="active", tradeType="TRADE"
                 ),
+                Query(
+                    label="active orders, high-frequency book",
+                    endpoint="privateGetHfOrdersActive",
+                    rows=at("data"),
+                    row_id=("id",),
+                    per_symbol="symbol",
+                    symbols_from=SymbolSource(
+                        label="instruments of the high-frequency book",
+                        endpoint="privateGetHfOrdersActiveSymbols",
+                        found_at="data.symbols",
+                    ),
+                ),
             ),
             _order(Unit.BASE, stop=False),
         ),
@@ -216,7 +254,24 @@ SPOT_PLAN = VenuePlan(
             _order(Unit.BASE, stop=True),
         ),
     },
-    fills={"spot": _fills("privateGetFills", Unit.BASE, tradeType="TRADE")},
+    fills={
+        "spot": Listing(
+            (
+                *_fills("privateGetFills", Unit.BASE, tradeType="TRADE").queries,
+                Query(
+                    label="fills, high-frequency book",
+                    endpoint="privateGetHfFills",
+                    params={"limit": 100},
+                    rows=at("data.items"),
+                    row_id=("symbol", "tradeId", "orderId"),
+                    paging=After("lastId", "id", 100),
+                    span=_WEEK,
+                    per_symbol="symbol",
+                ),
+            ),
+            _fill(Unit.BASE),
+        ),
+    },
     positions={},
     balances={
         "spot": Listing(
@@ -233,7 +288,7 @@ SPOT_PLAN = VenuePlan(
         algo("spot"): (_ask("privateGetStopOrderOrderId", Unit.BASE, stop=True),),
     },
     cancels={
-        regular("spot"): _cancel("privateDeleteOrdersOrderId"),
+        regular("spot"): CancelOne(send=_send_spot, judge=_judge_spot),
         algo("spot"): _cancel("privateDeleteStopOrderOrderId"),
     },
 )

@@ -145,11 +145,22 @@ class TimeSpan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolSource:
+    """Where a venue tells for which instruments a listing by instrument has rows."""
+
+    label: str
+    endpoint: str
+    found_at: str
+    params: Params = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """One listing at the venue. `label` is what the operator reads when it fails.
 
     `row_id` names the keys that make a row unique, so that pages may overlap. `per_symbol` is the
     request parameter that must name one instrument: the venue has no listing over all of them.
+    `symbols_from` asks the venue for those instruments; without it the caller must know them.
     `keep` tells which rows of a shared listing belong to this product; the others belong to a
     product of the same plan.
     """
@@ -162,6 +173,7 @@ class Query:
     paging: Paging = field(default_factory=Complete)
     span: TimeSpan | None = None
     per_symbol: str | None = None
+    symbols_from: SymbolSource | None = None
     keep: Callable[[Row], bool] | None = None
 
 

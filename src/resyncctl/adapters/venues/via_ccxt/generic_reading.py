@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from resyncctl.adapters.venues.via_ccxt.envelopes import Malformed, Row
+from resyncctl.adapters.venues.via_ccxt.envelopes import Malformed, Row, envelope_fault, value_at
 from resyncctl.adapters.venues.via_ccxt.generic_convert import (
     Instrument,
     balances_of,
@@ -30,6 +30,7 @@ from resyncctl.adapters.venues.via_ccxt.generic_plan import (
     Listing,
     Params,
     Query,
+    SymbolSource,
 )
 from resyncctl.adapters.venues.via_ccxt.generic_rows import (
     RawBalance,
@@ -232,26 +233,36 @@ class Reader:
     ) -> Harvest:
         harvest = Harvest()
         for query in listing.queries:
-            for asked in self._per_symbol(query, symbols, harvest):
+            for asked in await self._per_symbol(query, symbols, harvest):
                 gathered = await gather(self.ask, self.venue, asked, window)
                 self._take(asked, gathered, listing.parse, harvest)
         return harvest
 
-    def _per_symbol(
+    async def _per_symbol(
         self, query: Query, symbols: Sequence[str], harvest: Harvest
     ) -> tuple[Query, ...]:
         """Return the query once, or once for each symbol where the venue wants to be told."""
         if query.per_symbol is None:
             return (query,)
-        if not symbols:
-            harvest.complete = False
-            harvest.notes.append(
-                f"{query.label}: the venue must be told the symbols, none is known"
-            )
-        return tuple(
-            _with(query, {query.per_symbol: self.instruments.venue_symbol(symbol)})
-            for symbol in symbols
-        )
+        if query.symbols_from is not None:
+            names = await self._told_symbols(query.symbols_from)
+        else:
+            names = tuple(self.instruments.venue_symbol(symbol) for symbol in symbols)
+            if not names:
+                harvest.complete = False
+                harvest.notes.append(
+                    f"{query.label}: the venue must be told the symbols, none is known"
+                )
+        return tuple(_with(query, {query.per_symbol: name}) for name in names)
+
+    async def _told_symbols(self, source: SymbolSource) -> tuple[str, ...]:
+        """Ask the venue which instruments a listing has rows for."""
+        body = await self.ask(source.endpoint, source.params)
+        fault = envelope_fault(self.venue, body)
+        found = None if fault is not None else value_at(body, source.found_at)
+        if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+            raise Malformed(f"{source.label}: {fault or 'the answer is no list of names'}")
+        return tuple(dict.fromkeys(found))
 
     def _take(
         self,

@@ -223,6 +223,14 @@ TRAPS: tuple[Trap, ...] = (
         how="spot/algo and futures/algo are scopes of their own",
     ),
     Trap(
+        name="kucoin-two-books",
+        venue="kucoin",
+        goes_wrong="orders of the high-frequency book are listed and cancelled apart, by symbol",
+        source="KuCoin hf/orders/active, hf/orders/active/symbols; ccxt 4.5.90 wants a symbol",
+        handling=_H,
+        how="the venue names the symbols, each is listed, and a cancel goes to the same book",
+    ),
+    Trap(
         name="kucoin-mass-cancel",
         venue="kucoin",
         goes_wrong="a cancel by symbol leaves margin, high-frequency and stop orders",
