@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from resyncctl.core.outcome import AccountOutcome, Outcome
     from resyncctl.ports.prompts import Prompter
     from resyncctl.ports.views import Journal
-    from resyncctl.procedures.cancel_all import CancelAllRequest
+    from resyncctl.procedures.cancel_planning import CancelAllRequest
     from resyncctl.settings.specs import AccountSpec
 
 
@@ -192,7 +192,7 @@ def _request(
 ) -> "CancelAllRequest":
     from resyncctl.cli import memory, wiring
     from resyncctl.core.plan import Selection
-    from resyncctl.procedures.cancel_all import CancelAllRequest
+    from resyncctl.procedures.cancel_planning import CancelAllRequest
 
     policy = invocation.configuration.policy_of(spec.name)
     old_ms = invocation.clock.now_ms() - policy.stale_order_ms

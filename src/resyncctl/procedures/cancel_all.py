@@ -7,28 +7,24 @@ they go on when the store is gone, the clock cannot be measured or a listing can
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from resyncctl.core.errors import (
     DeadlineError,
-    DeclinedError,
     RecordUnwritableError,
     ResyncError,
-    StalePlanError,
 )
 from resyncctl.core.exit_codes import ExitCode
 from resyncctl.core.gate import GateState
-from resyncctl.core.model import Order, Scope
+from resyncctl.core.model import Order
 from resyncctl.core.mutation import OutcomeKind
-from resyncctl.core.outcome import AccountOutcome, ActionRecord
+from resyncctl.core.outcome import AccountOutcome
 from resyncctl.core.plan import (
-    BlastRadius,
     CancelAction,
     CancelPlan,
     Selection,
     blind_actions,
     order_key,
-    plan_cancels,
 )
 from resyncctl.core.policy import Policy
 from resyncctl.core.proof import Proof, Settled, settle_orders
@@ -36,11 +32,11 @@ from resyncctl.core.snapshot import Unknown
 from resyncctl.ports.powers import GateControl, Lease, LeaseControl, VenueCancel
 from resyncctl.ports.prompts import Interrupted, Prompter
 from resyncctl.ports.views import Clock, Journal, Progress, VenueView
-from resyncctl.procedures.cancel_report import RunState, blast_words, counted, report
+from resyncctl.procedures.cancel_planning import CancelAllRequest, Planner, planned
+from resyncctl.procedures.cancel_report import RunState, blast_words, report
 from resyncctl.procedures.cancel_wave import (
     Sent,
     WaveTools,
-    abilities_by_scope,
     longest_wish_ms,
     send_wave,
     single_file,
@@ -54,37 +50,11 @@ from resyncctl.procedures.prove_absence import (
     watch_absence,
 )
 
+__all__ = ["CancelAllRequest", "cancel_all"]
+
 WAVES_MAX = 30
 PAUSE_BETWEEN_WAVES_MS = 500
 WAVES_BEFORE_SINGLE_FILE = 2
-DIGEST_DIGITS_MIN = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelAllRequest:
-    """What is asked.
-
-    `protective` is `keep`, `cancel` or `ask`. `assume_yes` answers the confirmation;
-    `expected_digest` demands that the plan is still the one that was shown. `known_symbols` are
-    (scope, unified, venue symbol) from the engine's state, for scopes that cannot be listed.
-    `earlier` are orders of an unfinished run. `closes_gate` is False only for routine hygiene of
-    stale orders under a running engine.
-    """
-
-    account: str
-    scopes: tuple[Scope, ...]
-    selection: Selection = field(default_factory=Selection)
-    protective: str = "keep"
-    reason: str
-    by: str
-    mode: str = "LIVE"
-    dry_run: bool = False
-    assume_yes: bool = False
-    expected_digest: str | None = None
-    known_symbols: tuple[tuple[Scope, str, str], ...] = ()
-    earlier: tuple[Order, ...] = ()
-    closes_gate: bool = True
-    deadline_ms: int = 600_000
 
 
 @dataclass(slots=True)
@@ -134,7 +104,9 @@ async def cancel_all(
         journal=journal,
         clock=clock,
         progress=progress,
-        prompter=prompter,
+        planner=Planner(
+            request=request, venue=venue, cancel=cancel, journal=journal, prompter=prompter
+        ),
         policy=policy,
         interrupted=interrupted,
         state=RunState(began_ms=clock.monotonic_ms()),
@@ -161,7 +133,7 @@ class _Run:
     journal: Journal
     clock: Clock
     progress: Progress
-    prompter: Prompter
+    planner: Planner
     policy: Policy
     interrupted: Interrupted
     state: RunState
@@ -174,8 +146,8 @@ class _Run:
     async def rehearse(self) -> AccountOutcome:
         """Do every real check of the plan and send nothing that changes anything."""
         listing = await self._first_listing()
-        selection = self._selection_without_asking()
-        plan = self._plan(listing, selection)
+        selection = self.planner.selection_without_asking()
+        plan = self.planner.plan(listing, selection)
         self.journal.record("plan", {"digest": plan.digest, "dry_run": True})
         status, code = "planned", ExitCode.OK
         if listing.unreadable:
@@ -184,7 +156,7 @@ class _Run:
             account=self.request.account,
             status=status,
             exit_code=code,
-            actions=_planned(plan),
+            actions=planned(plan),
             counts={"orders": len(plan.orders), "kept_protective": len(plan.kept)},
             evidence={
                 "plan_digest": plan.digest,
@@ -229,7 +201,7 @@ class _Run:
             },
         )
         listing = await self._first_listing()
-        selection, plan = await self._agree_on_plan(listing)
+        selection, plan = await self.planner.agree(listing)
         if self.clock.monotonic_ms() >= self.deadline_ms:
             raise DeadlineError("the deadline passed before anything was cancelled")
         tools = self._tools(lease)
@@ -271,61 +243,6 @@ class _Run:
         remember(self.state.seen, self.request.earlier)
         self.state.before = len(listing.orders)
         return listing
-
-    async def _agree_on_plan(self, listing: Listing) -> tuple[Selection, CancelPlan]:
-        selection = self._selection_without_asking()
-        plan = self._plan(listing, selection)
-        protective = [order for order in listing.orders if order.protective]
-        if protective and self.request.protective == "ask":
-            choice = await self.prompter.choose(
-                f"{counted(len(protective), 'protective stop')} on "
-                f"{', '.join(sorted({order.symbol for order in protective}))}: keep or cancel?",
-                [("keep", "keep them resting"), ("cancel", "cancel them too")],
-                default="keep",
-                flag="--include-protective",
-            )
-            selection = replace(selection, keep_protective=choice != "cancel")
-            plan = self._plan(listing, selection)
-        self._check_expected(plan)
-        self.journal.record(
-            "plan", {"digest": plan.digest, "orders": len(plan.orders), "kept": len(plan.kept)}
-        )
-        if not (self.request.assume_yes or self.request.expected_digest):
-            await self._confirm(plan.blast_radius())
-        return selection, plan
-
-    def _check_expected(self, plan: CancelPlan) -> None:
-        expected = self.request.expected_digest
-        if expected is not None and not (
-            len(expected) >= DIGEST_DIGITS_MIN and plan.digest.startswith(expected)
-        ):
-            raise StalePlanError(
-                f"the plan for {self.request.account} is not the expected one: "
-                f"it is now {plan.digest[:16]}",
-                hint="Look at it again with --dry-run and pass the new digest.",
-            )
-
-    async def _confirm(self, radius: BlastRadius) -> None:
-        question = (
-            f"{self.request.mode} {self.venue.profile.venue}/{self.request.account}: "
-            f"cancel {blast_words(radius)}?"
-        )
-        if not await self.prompter.confirm(question, flag="--yes", default=True):
-            raise DeclinedError(
-                "nothing was cancelled; the gate stays UNSAFE",
-                hint="Run it again when you are ready.",
-            )
-
-    def _selection_without_asking(self) -> Selection:
-        return replace(self.request.selection, keep_protective=self.request.protective != "cancel")
-
-    def _plan(self, listing: Listing, selection: Selection) -> CancelPlan:
-        return plan_cancels(
-            self.request.account,
-            listing.orders,
-            selection,
-            abilities_by_scope(self.cancel, self.request.scopes),
-        )
 
     def _tools(self, lease: _HeldLease) -> WaveTools:
         return WaveTools(
@@ -398,7 +315,7 @@ class _Run:
 
     def _actions(self, listing: Listing, selection: Selection, wave: int) -> Sequence[CancelAction]:
         """Plan one wave; scopes that cannot be listed are cancelled blindly, once."""
-        actions = self._plan(listing, selection).actions
+        actions = self.planner.plan(listing, selection).actions
         if wave > WAVES_BEFORE_SINGLE_FILE:
             # A whole-symbol cancel that leaves orders resting is tried another way.
             actions = single_file([a for a in actions if a.orders])
@@ -455,18 +372,3 @@ class _Run:
 
     def _must_stop(self) -> bool:
         return self.interrupted() or self.clock.monotonic_ms() >= self.deadline_ms
-
-
-def _planned(plan: CancelPlan) -> tuple[ActionRecord, ...]:
-    return tuple(
-        ActionRecord(
-            verb=action.verb,
-            account=plan.account,
-            scope=str(action.scope),
-            symbol=action.symbol,
-            venue_order_id=action.orders[0].venue_order_id if len(action.orders) == 1 else None,
-            client_order_id=action.orders[0].client_order_id if len(action.orders) == 1 else None,
-            orders=len(action.orders),
-        )
-        for action in plan.actions
-    )

@@ -98,10 +98,9 @@ async def watch_absence(
             venue.account,
             "proof",
             "proving that the orders are gone",
-            valid_reads=proof.valid_reads,
-            required_reads=request.required_reads,
+            reads=f"{proof.valid_reads}/{request.required_reads}",
             seconds_left=-(-remaining_ms // 1000),
-            unreadable=len(listing.unreadable),
+            **({"unreadable": len(listing.unreadable)} if listing.unreadable else {}),
         )
         out_of_time = clock.monotonic_ms() + pause_ms > request.deadline_ms
         if proof.proved or unexpected or out_of_time or interrupted():

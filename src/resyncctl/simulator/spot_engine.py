@@ -68,24 +68,11 @@ def open_list(
 
 def settle(world: World, order: Order, quantity: Decimal, price: Decimal, *, maker: bool) -> Fill:
     """Fill a part of an order: post what moves, tell who listens, return the fill."""
-    account, terms, before = world.owner(order), order.terms, order.now
+    account, terms = world.owner(order), order.terms
     row = world.symbol("spot", terms.symbol)
     now_ms = world.now_ms()
     notional = quantity * price
-    executed = before.executed + quantity
-    rest = before.quantity - executed
-    closed_before = not order.is_open
-    status = "FILLED" if rest == 0 else (before.status if closed_before else "PARTIALLY_FILLED")
-    state = replace(
-        before,
-        status=status,
-        executed=executed,
-        quote=before.quote + notional,
-        working=True,
-        update_ms=now_ms,
-        cancel_client_id="",
-    )
-    world.register.put(order, state)
+    world.register.put(order, _executed(order, quantity, notional, now_ms))
     relock(world, order)
     trade_id = world.register.next_trade_id("spot", terms.symbol)
     reference = f"{terms.symbol}:{trade_id}"
@@ -139,6 +126,22 @@ def settle(world: World, order: Order, quantity: Decimal, price: Decimal, *, mak
     _settle_list(world, order)
     tell_balances(world, account, {row.base, row.quote, fee_asset})
     return fill
+
+
+def _executed(order: Order, quantity: Decimal, notional: Decimal, now_ms: int) -> OrderState:
+    """Return the order's state after one more execution; a late one does not reopen it."""
+    before = order.now
+    executed = before.executed + quantity
+    partial = "PARTIALLY_FILLED" if order.is_open else before.status
+    return replace(
+        before,
+        status="FILLED" if executed == before.quantity else partial,
+        executed=executed,
+        quote=before.quote + notional,
+        working=True,
+        update_ms=now_ms,
+        cancel_client_id="",
+    )
 
 
 def close_order(
