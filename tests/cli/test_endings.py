@@ -43,7 +43,7 @@ def perform(job: Job) -> Ran:
 
 def test_a_fault_of_ours_is_one_message_and_a_file_without_secrets(tmp_path: Path) -> None:
     async def run(invocation: Invocation) -> Outcome:
-        raise ValueError(f"GET /api?timestamp=1&signature=abcdef{SECRET} apiKey={SECRET}")
+        raise ValueError(f"GET /api?timestamp=1&signature=abc apiKey={SECRET}; {SECRET}")
 
     ran = perform(Job(name="status", run=run))
     assert ran.code == ExitCode.INTERNAL

@@ -272,7 +272,7 @@ def test_one_key_cancels_and_another_declines(desk: Desk) -> None:
             timeout=30,
             dimensions=(40, 120),
         )
-        child.expect("PRACTICE: cancel 1 order")
+        child.expect("cancel 1 order on 1 symbol")
         child.send(key)
         child.expect(pexpect.EOF)
         child.close()

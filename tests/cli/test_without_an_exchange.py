@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -278,3 +279,47 @@ def test_the_board_can_be_watched_and_left(tmp_path: Path) -> None:
     out, err = watching.communicate(timeout=20)
     assert watching.returncode == ExitCode.INT
     assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["status"],
+        ["reconcile"],
+        ["cancel-all", "--yes"],
+        ["cancel-all", "--dry-run"],
+        ["gate", "show"],
+        ["gate", "close"],
+        ["gate", "open", "main", "--confirm", "main"],
+        ["engine", "list"],
+        ["engine", "show"],
+        ["venue", "show"],
+        ["doctor"],
+        ["doctor", "--offline"],
+        ["config", "check"],
+        ["config", "show"],
+        ["audit", "verify"],
+        ["init"],
+        ["init", "--demo"],
+    ],
+)
+def test_every_command_prints_one_document_that_obeys_its_schema(
+    tmp_path: Path, argv: list[str]
+) -> None:
+    ran = inside("--config", configured(tmp_path), *argv, "--json")
+    document = ran.document()
+    assert document.get("exit_code", ran.code) == ran.code
+    broken = inside("--config", configured(tmp_path, "nonsense"), *argv, "--json")
+    if argv[0] != "init":
+        assert broken.document()["exit_code"] == broken.code == ExitCode.CONFIG
+
+
+def test_a_taken_port_is_told(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        folder = str(tmp_path / "practice")
+        ran = inside("sim", "serve", "--port", port, "--state-dir", folder, "--json")
+    assert ran.code == ExitCode.USAGE
+    assert "--port" in (ran.document()["error"]["hint"] or "")
