@@ -270,6 +270,18 @@ async def _() -> None:
     await opened.view.close()
 
 
+@proves("deribit-two-archives")
+async def _() -> None:
+    opened = open_scripted("deribit")
+    section = await opened.view.read_fills("derivatives", Window(NOW_MS - 10, NOW_MS), ())
+    assert isinstance(section, Known)
+    assert asked(opened, "historical") == ["true", "false"] * 5
+    whole = await opened.view.read_fills("derivatives", Window(0, NOW_MS), ())
+    assert isinstance(whole, Known)
+    assert len({fill.trade_id for fill in whole.data}) == len(whole.data) == 1
+    await opened.view.close()
+
+
 @proves("deribit-units")
 async def _() -> None:
     opened = open_scripted("deribit")

@@ -2,7 +2,8 @@
 
 Promise: every currency is asked for on its own; ccxt by itself asks for BTC only. Quantities of
 inverse futures are US dollars, of options and linear contracts base units, whatever ccxt's
-contract size says. Sources: Deribit API v2 documentation (get_open_orders_by_currency,
+contract size says. Trades older than a day and recent ones are two archives, and both are asked.
+Sources: Deribit API v2 documentation (get_open_orders_by_currency,
 get_user_trades_by_currency_and_time, get_positions, get_account_summary, cancel); ccxt issue 26913.
 """
 
@@ -150,9 +151,14 @@ PLAN = VenuePlan(
         _PRODUCT: Listing(
             tuple(
                 Query(
-                    label=f"trades, {currency}",
+                    label=f"trades, {currency}, {'older' if historical == 'true' else 'recent'}",
                     endpoint="privateGetGetUserTradesByCurrencyAndTime",
-                    params={"currency": currency, "count": 1000, "sorting": "asc"},
+                    params={
+                        "currency": currency,
+                        "count": 1000,
+                        "sorting": "asc",
+                        "historical": historical,
+                    },
                     rows=at("result.trades"),
                     row_id=("trade_id", "order_id"),
                     paging=Forward("start_timestamp", "timestamp", "result.has_more"),
@@ -161,6 +167,7 @@ PLAN = VenuePlan(
                     ),
                 )
                 for currency in CURRENCIES
+                for historical in ("true", "false")
             ),
             _fill,
         ),

@@ -199,6 +199,14 @@ TRAPS: tuple[Trap, ...] = (
         how="each currency is asked for on its own; further currencies are declared",
     ),
     Trap(
+        name="deribit-two-archives",
+        venue="deribit",
+        goes_wrong="trades older than a day are left out unless `historical` is asked for",
+        source="Deribit API v2, parameter `historical` of the trade listings",
+        handling=_H,
+        how="both archives are asked for every currency, and a trade shown twice is one",
+    ),
+    Trap(
         name="deribit-units",
         venue="deribit",
         goes_wrong="ccxt's contract size (10) must not be applied to amounts in US dollars",
