@@ -228,7 +228,7 @@ def test_cancel_all_proves_that_every_order_is_gone(desk: Desk) -> None:
     desk.seed_orders(2, market="usdm")
     ran = desk.run("cancel-all", "--yes", "--json")
     document = ran.document()
-    assert ran.code == 0, document
+    assert ran.code == 0, json.dumps(document, indent=1)
     assert document["status"] == "proved_empty"
     assert desk.open_orders() == []
     assert json.loads((desk.home / "gate.json").read_text())["state"] == "UNSAFE"
@@ -524,3 +524,29 @@ def test_several_accounts_are_cancelled_side_by_side_and_told_apart(desk: Desk) 
     codes = {one["account"]: one["exit_name"] for one in document["accounts"]}
     assert codes == {desk.account: "OK", "second": "CONFIG"}
     assert desk.open_orders() == []
+
+
+def test_the_doctor_is_content_with_a_healthy_desk(desk: Desk) -> None:
+    desk.write_checkpoint()
+    desk.run("gate", "close")
+    ran = desk.run("doctor", "--json")
+    document = ran.document()
+    assert ran.code == 0, json.dumps(document, indent=1)
+    found = {one["probe"]: one["state"] for one in document["accounts"][0]["data"]["probes"]}
+    assert found["key"] == found["clock"] == found["engine state"] == "ok"
+    assert found["open orders linear/algo"] == "ok"
+    assert {one["probe"] for one in document["data"]["probes"]} >= {"records", "store"}
+    desk.control.call("set_clock_skew", milliseconds=2_000)
+    skewed = desk.run("doctor")
+    assert "clock" in skewed.out
+    assert "chrony" in skewed.out
+
+
+def test_requests_are_told_at_the_second_v_and_hold_no_key(desk: Desk) -> None:
+    ran = desk.run("venue", "show", "-vv")
+    assert ran.code == 0, ran.err
+    assert "/api/v3/openOrders" in ran.err
+    assert "signature" not in ran.err.replace("signature=(masked)", "")
+    key = (desk.home / "account.key").read_text()
+    for secret in re.findall(r'"([^"]+)"', key):
+        assert secret not in ran.out + ran.err

@@ -223,3 +223,32 @@ async def test_saved_snapshots_compare_as_of_the_exchange_s_moment() -> None:
     )
     outcome = compare_saved(engine, venue, world.policy)
     assert (outcome.verdict, outcome.data["offline"]) == (Verdict.CLEAN, True)
+
+
+async def test_a_shorter_look_back_that_was_asked_for_is_covered() -> None:
+    world = World()
+    hour_ago_ms = world.clock.now_ms() - 3_600_000
+    assert (await world.run(since_ms=hour_ago_ms)).verdict is Verdict.CLEAN
+
+
+async def test_a_scope_of_the_manifest_that_nobody_read_is_never_clean() -> None:
+    world = World()
+    world.venue.scopes = (SPOT,)
+    complete = await world.run()
+    assert complete.verdict is Verdict.CLEAN
+    from resyncctl.core.compare import compare
+    from resyncctl.core.snapshot import Window
+    from resyncctl.procedures.gather import GatherRequest, gather_venue
+
+    now_ms = world.clock.now_ms()
+    engine = world.engine.read("main", now_ms)
+    venue = await gather_venue(
+        GatherRequest(scopes=(SPOT, LINEAR), window=Window(now_ms - 86_400_000, now_ms)),
+        venue=world.venue,
+        engine=engine,
+        clock=world.clock,
+        policy=world.policy,
+        progress=world.progress,
+    )
+    asked = replace(world.policy, required_scopes=SCOPES)
+    assert compare(engine, venue, asked, now_ms).verdict is Verdict.UNKNOWN

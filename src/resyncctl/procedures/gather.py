@@ -64,7 +64,7 @@ async def gather_venue(
     offset_ms = None if isinstance(reading, Unknown) else reading.offset_ms
     identity = await _identity(venue, request.products)
     products, moving = await _collect_until_stable(
-        request, venue=venue, engine=engine, policy=policy, progress=progress
+        request, venue=venue, engine=engine, clock=clock, policy=policy, progress=progress
     )
     references = missing_references(engine, products)
     if references:
@@ -102,6 +102,7 @@ async def _collect_until_stable(
     *,
     venue: VenueView,
     engine: EngineSnapshot,
+    clock: Clock,
     policy: Policy,
     progress: Progress,
 ) -> tuple[tuple[ProductReading, ...], str | None]:
@@ -111,7 +112,9 @@ async def _collect_until_stable(
         progress.say(venue.account, "collect", "reading the account twice", attempt=attempt)
         first = await _collect(request.scopes, request.products, venue)
         symbols = _symbols(request.symbols, engine, first)
-        first = await _with_history(first, request.window, symbols, venue)
+        # The window ends where the reading begins: a slow run must not leave a gap at its end.
+        window = Window(request.window.since_ms, max(request.window.until_ms, clock.now_ms()))
+        first = await _with_history(first, window, symbols, venue)
         second = await _collect(request.scopes, request.products, venue)
         products = _worse_of(first, second)
         moved = agree(first, second)

@@ -132,8 +132,8 @@ async def reconcile(
 
 
 def compare_saved(engine: EngineSnapshot, venue: VenueSnapshot, policy: Policy) -> AccountOutcome:
-    """Compare two saved snapshots, as of the moment when the exchange's was taken."""
-    comparison = compare(engine, venue, policy, venue.as_of_ms)
+    """Compare two saved snapshots, as of the moment when the younger one was taken."""
+    comparison = compare(engine, venue, policy, max(engine.as_of_ms, venue.as_of_ms))
     look = _Look(engine, venue, comparison)
     request = ReconcileRequest(
         account=venue.account,
@@ -165,7 +165,9 @@ async def _look_once(
         progress=progress,
     )
     progress.say(request.account, "compare", "comparing")
-    return _Look(believed, reported, compare(believed, reported, policy, clock.now_ms()))
+    # What was asked for is what must have been seen: the window, and every scope of the manifest.
+    asked = replace(policy, lookback_ms=now_ms - since_ms, required_scopes=request.scopes)
+    return _Look(believed, reported, compare(believed, reported, asked, clock.now_ms()))
 
 
 def _needs_second_look(request: ReconcileRequest, gate: GateView, comparison: Comparison) -> bool:

@@ -243,6 +243,10 @@ class PolicySettings(BaseModel):
     """How long a clean verdict may be used to open the gate."""
     ignored_assets: tuple[Text, ...] = ()
     """Assets whose balances are not compared. They are listed in every report."""
+    external_order_claims: tuple[Text, ...] = ()
+    """Symbols on which orders that the engine does not list are expected, and so no orphans."""
+    claimed_prefixes: tuple[Text, ...] = ()
+    """Beginnings of client order ids that somebody else answers for; such orders are no orphans."""
 
 
 class ContactSettings(BaseModel):
