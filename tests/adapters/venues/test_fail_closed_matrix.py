@@ -41,7 +41,7 @@ from tests.adapters.venues.generic_kit import (
 )
 from tests.adapters.venues.scripted import Say
 
-FLOOR = 1_500
+FLOOR = 1_750
 
 
 def lie_in(call: Call, answer: Any) -> str | None:
