@@ -280,3 +280,37 @@ def test_the_format_is_the_documented_one(place: Path) -> None:
         "evidence_sha256",
         "integrity",
     }
+
+
+def test_a_gate_that_cannot_even_be_removed_is_emptied(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move(place, "RUNNING")
+
+    def refuse(*_arguments: object, **_named: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with full_disk(monkeypatch), monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", refuse)
+        status = move(place, "UNSAFE")
+    assert "was emptied" in status.reason
+    assert not read_gate(place, "main").permits_orders
+
+    move(place, "RUNNING")
+    with full_disk(monkeypatch), monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", refuse)
+        patched.setattr(os, "truncate", refuse)
+        # Nothing worked, and that is said: a closing that did not happen must not look like one.
+        with pytest.raises(Unwritable, match="cannot be written"):
+            move(place, "UNSAFE")
+
+
+def test_closing_goes_on_when_the_lock_cannot_be_opened(place: Path) -> None:
+    move(place, "RUNNING")
+    lock = place.with_name(place.name + ".lock")
+    lock.unlink()
+    lock.mkdir()
+    with pytest.raises(Unwritable, match="cannot be locked"):
+        move(place, "RUNNING")
+    assert move(place, "UNSAFE").sequence == 2
+    assert not read_gate(place, "main").permits_orders

@@ -263,3 +263,24 @@ def test_killed_at_any_moment_what_was_reported_as_written_is_there(path: Path) 
     write_generations(path, 1)
     assert read_checkpoint(path).sequence == reported + 1
     assert not [place for place in path.parent.iterdir() if ".tmp." in place.name]
+
+
+def test_what_a_failed_write_left_must_be_readable_before_the_next_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_handle: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with CheckpointWriter(path, now_ms=ticking()) as writer:
+        writer.write(content())
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", refuse)
+            with pytest.raises(Unwritable, match="Input/output error"):
+                writer.write(content())
+        kept = path.read_bytes()
+        path.unlink()
+        path.write_bytes(b"{")
+        with pytest.raises(Unwritable, match="cannot be read"):
+            writer.write(content())
+        path.write_bytes(kept)
+        assert writer.write(content()).sequence == 2
