@@ -164,7 +164,8 @@ def desk(practice: Path, tmp_path: Path) -> Iterator[Desk]:
     control = PracticeControl.from_ready_file(practice / "ready.json")
     account = "a" + re.sub(r"\W", "", tmp_path.name)[-20:] + str(time.monotonic_ns())
     opened = control.call("add_account", account=account)
-    control.call("deposit", account=account, asset="USDT", amount="100000")
+    for market in ("spot", "usdm"):
+        control.call("deposit", account=account, asset="USDT", amount="100000", market=market)
     key = tmp_path / "account.key"
     key.write_text(f'api_key = "{opened["api_key"]}"\nsecret = "{opened["secret"]}"\n')
     key.chmod(0o600)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from resyncctl.core.errors import ConfigurationError
 from resyncctl.core.policy import Policy
-from resyncctl.settings import describe, template
+from resyncctl.settings import describe, paths, template
 from resyncctl.settings.durations import format_duration, parse_duration_ms
 from resyncctl.settings.load import load, read_settings, read_source
 from resyncctl.settings.locate import key_lines
@@ -314,3 +314,85 @@ def test_the_schema_names_durations_as_text() -> None:
     assert schema["properties"]["policy"]
     policy = schema["$defs"]["PolicySettings"]["properties"]["lookback"]
     assert {"type": "string"} in policy["anyOf"]
+
+
+def test_a_shortened_proof_is_warned_of_unless_it_is_practice(tmp_path: Path) -> None:
+    hurry = GOOD.replace("[policy]", '[policy]\nstaleness_horizon = "1s"')
+    assert "proves less" in "\n".join(loaded(tmp_path, hurry).warnings)
+    practice_only = hurry.split("[accounts.hedge]", maxsplit=1)
+    rest = practice_only[1].split("[engines", maxsplit=1)[1]
+    alone = f"{practice_only[0]}[engines{rest}"
+    assert "proves less" not in "\n".join(loaded(tmp_path, alone).warnings)
+
+
+@pytest.mark.parametrize(
+    ("environ", "config", "state", "cache"),
+    [
+        (
+            {"HOME": "/h"},
+            "/h/.config/resyncctl/resyncctl.toml",
+            "/h/.local/state/resyncctl",
+            "/h/.cache/resyncctl",
+        ),
+        (
+            {
+                "HOME": "/h",
+                "XDG_CONFIG_HOME": "/c",
+                "XDG_STATE_HOME": "/s",
+                "XDG_CACHE_HOME": "/k",
+            },
+            "/c/resyncctl/resyncctl.toml",
+            "/s/resyncctl",
+            "/k/resyncctl",
+        ),
+        (
+            {
+                "HOME": "/h",
+                "XDG_STATE_HOME": "relative",
+                "STATE_DIRECTORY": "/var/lib/resyncctl:/var/lib/other",
+                "CACHE_DIRECTORY": "/var/cache/resyncctl",
+                "RESYNCCTL_CONFIG": "~/mine.toml",
+            },
+            "/h/mine.toml",
+            "/var/lib/resyncctl",
+            "/var/cache/resyncctl",
+        ),
+    ],
+)
+def test_places_follow_the_environment(
+    environ: dict[str, str], config: str, state: str, cache: str
+) -> None:
+    assert str(paths.configuration_file(environ)) == config
+    assert str(paths.state_directory(environ)) == state
+    assert str(paths.cache_directory(environ)) == cache
+    assert str(paths.expand("x", Path("/base"), environ)) == "/base/x"
+    assert str(paths.expand("/x", Path("/base"), environ)) == "/x"
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ('{ source = "systemd", name = "key" }', "systemd credential key"),
+        ('{ source = "keyring", service = "s", username = "u" }', "keyring s/u"),
+        ('{ source = "command", argv = ["pass", "show", "x"] }', "command pass"),
+        ('{ source = "env", api_key = "A", secret = "B" }', "environment A, B"),
+    ],
+)
+def test_every_source_of_a_key_is_told_without_the_key(
+    tmp_path: Path, written: str, told: str
+) -> None:
+    text = f'[accounts.a]\nvenue = "okx"\ncredentials = {written}\n'
+    assert loaded(tmp_path, text).accounts["a"].credentials.describe() == told
+
+
+@pytest.mark.parametrize(
+    ("control", "told"),
+    [
+        ('{ kind = "docker", container = "bot" }', "docker bot"),
+        ('{ kind = "command", stop = ["pkill", "bot"] }', "command pkill bot"),
+        ('{ kind = "manual" }', "manual"),
+    ],
+)
+def test_every_way_to_stop_an_engine_is_told(tmp_path: Path, control: str, told: str) -> None:
+    text = GOOD.replace('{ kind = "systemd", unit = "mm1.service" }', control)
+    assert loaded(tmp_path, text).engines["mm1"].control.describe() == told

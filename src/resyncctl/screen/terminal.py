@@ -6,7 +6,6 @@ nothing is interpreted as markup. Called by `screen.render` and `screen.progress
 
 import os
 import shutil
-import sys
 from typing import TextIO
 
 from resyncctl.screen.document import Screen
@@ -78,9 +77,3 @@ def as_text(screen: Screen, look: Look) -> str:
     """Return the screen as plain text, e.g. for a golden file or a heartbeat's body."""
     lines = ("".join(cell.text for cell in laid).rstrip() for laid in lay_out(screen, look))
     return "".join(f"{line}\n" for line in lines)
-
-
-def leave_quietly() -> None:
-    """Stop writing to a stream whose reader has gone, so that no traceback follows."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())

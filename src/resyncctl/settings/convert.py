@@ -146,6 +146,12 @@ def _warnings(settings: models.Settings) -> list[str]:
                 f"accounts.{name}: no engine is configured, so reconcile has nothing to compare "
                 "with and can never call the account clean"
             )
+    real = any(account.mode != "practice" for account in settings.accounts.values())
+    if settings.policy.staleness_horizon is not None and real:
+        found.append(
+            "policy.staleness_horizon overrides what the venue profiles know of their exchange's"
+            " lag; with a shorter one a proof of absence proves less"
+        )
     found.extend(
         f"engines.{name}: no gate_file, so nothing tells this engine that it must not trade"
         for name, engine in settings.engines.items()
