@@ -29,9 +29,6 @@ async def cancel_everything(ready: dict, account: dict, cache: Path | None) -> N
                 "session": session,
                 "options": {
                     "warnOnFetchOpenOrdersWithoutSymbol": False,
-                    "fetchMarkets": {"types": ["spot"]},
-                    "fetchCurrencies": False,
-                    "fetchMargins": False,
                 },
             }
         )

@@ -13,6 +13,7 @@ from resyncctl.core.plan import order_key
 from resyncctl.core.snapshot import (
     Known,
     LookUp,
+    NotCovered,
     NotFound,
     OrderReference,
     Section,
@@ -48,6 +49,7 @@ class FakeVenue:
     balances: list[Balance] = field(default_factory=list)
     lag_ms: int = 0
     by_symbol: bool = True
+    not_covered: tuple[NotCovered, ...] = ()
     unreadable: dict[Scope, int] = field(default_factory=dict)
     incomplete: set[Scope] = field(default_factory=set)
     ignored_cancels: int = 0
@@ -81,7 +83,8 @@ class FakeVenue:
             scopes=self.scopes,
             staleness_horizon_ms=45_000,
             request_validity_ms=5_000,
-            deep=True,
+            not_covered=self.not_covered,
+            deep=not self.not_covered,
         )
 
     async def measure_clock(self) -> ClockReading | Unknown:

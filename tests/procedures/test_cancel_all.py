@@ -20,7 +20,7 @@ from resyncctl.core.model import OrderStatus
 from resyncctl.core.outcome import AccountOutcome
 from resyncctl.core.plan import Selection, order_key
 from resyncctl.core.policy import Policy
-from resyncctl.core.snapshot import Unknown
+from resyncctl.core.snapshot import NotCovered, Unknown
 from resyncctl.procedures.cancel_all import CancelAllRequest, cancel_all
 from tests.core.test_plan import ALGO, LINEAR, SPOT, order
 from tests.fakes.fake_clock import FakeClock
@@ -400,3 +400,15 @@ async def test_the_policy_may_set_the_horizon(world: World) -> None:
     world.policy = replace(world.policy, staleness_horizon_ms=2_000)
     outcome = await world.run()
     assert 2_000 <= outcome.timings["proof_ms"] < 10_000
+
+
+async def test_a_venue_that_is_not_wholly_seen_is_cancelled_but_never_proved(
+    world: World,
+) -> None:
+    world.venue.not_covered = (NotCovered("margin orders", "no profile reads them"),)
+    outcome = await world.run()
+    assert not world.venue.resting()
+    assert outcome.exit_code is ExitCode.RESIDUAL
+    assert outcome.evidence["not_proved"] == [
+        "margin orders is not seen here: no profile reads them"
+    ]

@@ -222,6 +222,7 @@ class _Run:
             finished_ms=self.clock.monotonic_ms(),
             as_of_ms=self.clock.now_ms(),
             interrupted=self.interrupted(),
+            not_covered=self.venue.profile.not_covered,
         )
         self.journal.record(
             "cancel_all_ended",

@@ -1,5 +1,6 @@
 """Turn what a cancel-all run saw into its outcome: what is gone, left, or not proved."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ from resyncctl.core.money import ZERO, plain
 from resyncctl.core.outcome import AccountOutcome, ActionRecord
 from resyncctl.core.plan import BlastRadius, CancelPlan, order_key
 from resyncctl.core.proof import Proof, Settled
+from resyncctl.core.snapshot import NotCovered
 from resyncctl.procedures.cancel_wave import Sent, count_outcomes
 
 
@@ -60,12 +62,14 @@ def report(
     finished_ms: int,
     as_of_ms: int,
     interrupted: bool,
+    not_covered: Sequence[NotCovered] = (),
 ) -> AccountOutcome:
     """Return the outcome: exit code 0 only when reads and terminal statuses prove absence."""
     missing = list(proof.missing) if proof is not None else ["no proof was begun"]
     if settled.open_or_unknown:
         missing.append(f"{len(settled.open_or_unknown)} orders have no terminal status")
-    proved = proof is not None and proof.proved and not settled.open_or_unknown
+    missing += [f"{item.what} is not seen here: {item.reason}" for item in not_covered]
+    proved = proof is not None and proof.proved and not settled.open_or_unknown and not not_covered
     if state.trouble:
         missing.append(state.trouble)
     if interrupted and not proved:
