@@ -106,6 +106,18 @@ def test_an_output_that_went_away_does_not_change_the_exit_code(tmp_path: Path) 
     assert json.loads((tmp_path / "gate.json").read_text())["state"] == "UNSAFE"
 
 
+@pytest.mark.parametrize(("mutates", "ends"), [(True, 0), (False, 1)])
+def test_a_mutating_run_that_broke_off_is_not_recorded_as_ended(mutates: bool, ends: int) -> None:
+    ended: list[Outcome] = []
+
+    async def run(invocation: Invocation) -> Outcome:
+        invocation.ending.append(ended.append)
+        raise ZeroDivisionError
+
+    assert perform(Job(name="cancel-all", run=run, mutates=mutates)).code == ExitCode.INTERNAL
+    assert len(ended) == ends
+
+
 def test_everything_that_was_opened_is_closed_in_reverse() -> None:
     closed: list[str] = []
 

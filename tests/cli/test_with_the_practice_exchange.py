@@ -394,6 +394,9 @@ def test_a_run_that_was_killed_is_shown_and_finished_by_the_next(desk: Desk) -> 
     (run,) = shown["accounts"][0]["data"]["unfinished_runs"]
     assert run["command"] == "cancel-all"
     assert shown["accounts"][0]["next_step"] == f"resyncctl cancel-all {desk.account}"
+    assert desk.run("cancel-all", "--yes", "--prefix", "other-").code == 0
+    still = desk.run("status", "--json").document()
+    assert still["accounts"][0]["data"]["unfinished_runs"]
     finished = desk.run("cancel-all", "--yes")
     assert finished.code == 0, finished.out + finished.err
     assert desk.open_orders() == []
@@ -420,6 +423,8 @@ def test_the_first_signal_tells_what_is_proved_and_the_second_stops(desk: Desk) 
     twice.send_signal(signal.SIGTERM)
     out, err = twice.communicate(timeout=60)
     assert twice.returncode == ExitCode.TERM
+    shown = desk.run("status", "--json").document()
+    assert shown["accounts"][0]["data"]["unfinished_runs"]
     assert "Traceback" not in out + err
     assert json.loads((desk.home / "gate.json").read_text())["state"] == "UNSAFE"
 

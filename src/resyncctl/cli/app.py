@@ -73,6 +73,7 @@ def _perform(job: Job, invocation: "Invocation") -> int:
     from resyncctl.cli.logs import start_logging
 
     opts = invocation.options
+    broken_off = False
     log = start_logging(invocation.stderr, opts.log_format, opts.verbose or 0, quiet=opts.quiet)
     try:
         # What a library prints must not end up in the middle of a result.
@@ -84,10 +85,16 @@ def _perform(job: Job, invocation: "Invocation") -> int:
         outcome = _failed(invocation, ExitCode.INT, None)
     except asyncio.CancelledError:
         outcome = _failed(invocation, _signal_code(invocation), None)
+        broken_off = True
     except Exception as error:  # noqa: BLE001  # the last net: nothing may end as a traceback
         log.critical("unexpected failure: %s", type(error).__name__)
         outcome = _failed(invocation, ExitCode.INTERNAL, error)
+        broken_off = True
     invocation.progress.finish()
+    if broken_off and job.mutates:
+        # A run that was broken off stays unfinished in its journal, so that `status` shows it and
+        # the next run takes care of what may still be under way.
+        invocation.ending.clear()
     invocation.finish(outcome)
     return _deliver(job, outcome, invocation)
 
