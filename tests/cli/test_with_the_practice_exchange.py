@@ -394,7 +394,7 @@ def test_a_run_that_was_killed_is_shown_and_finished_by_the_next(desk: Desk) -> 
     (run,) = shown["accounts"][0]["data"]["unfinished_runs"]
     assert run["command"] == "cancel-all"
     assert shown["accounts"][0]["next_step"] == f"resyncctl cancel-all {desk.account}"
-    assert desk.run("cancel-all", "--yes", "--prefix", "other-").code == 0
+    desk.run("cancel-all", "--yes", "--prefix", "other-")
     still = desk.run("status", "--json").document()
     assert still["accounts"][0]["data"]["unfinished_runs"]
     finished = desk.run("cancel-all", "--yes")

@@ -36,11 +36,6 @@ class _Asked:
     expect_plan: str | None
     deadline_ms: int
 
-    @property
-    def is_everything(self) -> bool:
-        """Whether no filter narrows what is cancelled."""
-        return not (self.symbols or self.prefixes or self.stale or self.dry_run)
-
 
 def command(
     *,
