@@ -19,7 +19,10 @@ from typing import Any
 import pexpect
 import pytest
 
-from resyncctl.core.exit_codes import ExitCode
+from resyncctl.adapters.clock import SystemClock
+from resyncctl.adapters.store.lease import Leases
+from resyncctl.adapters.store.null_store import NullStore
+from resyncctl.core.exit_codes import NO_MUTATION, ExitCode
 from resyncctl.sdk import Recoverable
 from resyncctl.simulator.control_client import PracticeControl
 from tests.cli.running import ROOT, Ran
@@ -278,6 +281,8 @@ def test_one_key_cancels_and_another_declines(desk: Desk) -> None:
         child.expect(pexpect.EOF)
         child.close()
         assert child.exitstatus == code
+        if code is ExitCode.DECLINED:
+            assert desk.control.ask_log("mutations", account=desk.account) == []
     assert desk.open_orders() == []
 
 
@@ -313,6 +318,7 @@ def test_an_unreachable_exchange_is_one_clear_message(desk: Desk) -> None:
         ran = desk.run(*words)
         assert ran.code == ExitCode.UNAVAILABLE, (words, ran.out, ran.err)
         assert "next: " in ran.out
+    assert desk.control.ask_log("mutations", account=desk.account) == []
 
 
 def test_another_venue_s_name_is_corrected(desk: Desk) -> None:
@@ -556,3 +562,29 @@ def test_requests_are_told_at_the_second_v_and_hold_no_key(desk: Desk) -> None:
     key = (desk.home / "account.key").read_text()
     for secret in re.findall(r'"([^"]+)"', key):
         assert secret not in ran.out + ran.err
+
+
+def test_codes_that_promise_no_change_left_no_request_behind(desk: Desk) -> None:
+    desk.seed_orders(2)
+    held = Leases(desk.home / "state", store=NullStore("not needed"), clock=SystemClock())
+    cases: list[tuple[ExitCode, list[str]]] = [
+        (ExitCode.USAGE, ["cancel-all", "--nonsense"]),
+        (ExitCode.USAGE, ["cancel-all", "nobody", "--yes"]),
+        (ExitCode.NOTTY, ["cancel-all"]),
+        (ExitCode.NOTTY, ["cancel-all", "--no-input"]),
+        (ExitCode.STALE, ["cancel-all", desk.account, "--expect-plan", "0" * 16]),
+        (ExitCode.DEADLINE, ["cancel-all", "--yes", "--deadline", "1ms"]),
+        (ExitCode.LOCKED, ["cancel-all", "--yes"]),
+    ]
+    for code, words in cases:
+        lease = None
+        if code is ExitCode.LOCKED:
+            now_ms = time.time_ns() // 1_000_000
+            lease = held.acquire(desk.account, "a test", now_ms)
+        ran = desk.run(*words)
+        if lease is not None:
+            held.release(lease)
+        assert ran.code == code, (words, ran.out, ran.err)
+        assert code in NO_MUTATION
+        assert desk.control.ask_log("mutations", account=desk.account) == [], words
+    assert len(desk.open_orders()) == 2
