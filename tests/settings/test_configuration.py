@@ -396,3 +396,17 @@ def test_every_source_of_a_key_is_told_without_the_key(
 def test_every_way_to_stop_an_engine_is_told(tmp_path: Path, control: str, told: str) -> None:
     text = GOOD.replace('{ kind = "systemd", unit = "mm1.service" }', control)
     assert loaded(tmp_path, text).engines["mm1"].control.describe() == told
+
+
+def test_a_variable_that_sets_nothing_is_told(tmp_path: Path) -> None:
+    environ = {
+        "HOME": "/h",
+        "RESYNCCTL_POLCY__LOOKBACK": CANARY,
+        "RESYNCCTL_CONFIG": "/x",
+        "RESYNCCTL_POLICY__LOOKBACK": "1h",
+        "OTHER": "x",
+    }
+    told = "\n".join(load(written(tmp_path, GOOD), environ).warnings)
+    assert "RESYNCCTL_POLCY__LOOKBACK sets nothing; did you mean RESYNCCTL_POLICY?" in told
+    assert "RESYNCCTL_CONFIG" not in told
+    assert CANARY not in told

@@ -104,6 +104,8 @@ def command(
             deadline_ms=duration_ms(deadline, "--deadline") or 0,
         )
         journal = memory.journal(invocation, [spec.name for spec in specs], break_glass=True)
+        # Something to read at once: opening the exchange takes a moment.
+        invocation.announce()
         prompter = OneAtATime(invocation.prompter)
         return invocation.outcome(
             await side_by_side(

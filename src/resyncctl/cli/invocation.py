@@ -162,6 +162,10 @@ class Invocation:
             data=told,
         )
 
+    def announce(self) -> None:
+        """Say which run this is, before anything slow is done."""
+        self.progress.say(self.command, "run", f"run {self.run_id}")
+
     def warn(self, words: str) -> None:
         """Tell the operator something that does not change the result."""
         logging.getLogger("resyncctl").warning("%s", words)

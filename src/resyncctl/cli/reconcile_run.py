@@ -39,6 +39,7 @@ async def once(invocation: "Invocation", names: list[str], asked: Asked) -> Outc
 
     specs = invocation.accounts(names)
     journal = memory.journal(invocation, [spec.name for spec in specs])
+    invocation.announce()
     outcomes = await side_by_side(
         invocation, specs, [_account(invocation, spec, asked, journal) for spec in specs]
     )

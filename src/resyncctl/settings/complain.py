@@ -10,7 +10,7 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +151,23 @@ def _hint(kind: str, words: Sequence[str], context: Mapping[str, Any]) -> str:
     if kind == "less_than_equal":
         return f"the largest is {context.get('le')}"
     return ""
+
+
+def about_variables(environ: Mapping[str, str]) -> Iterator[str]:
+    """Return a warning for every `RESYNCCTL_*` variable that sets nothing."""
+    known = {f"{_PREFIX}{name}".upper() for name in Settings.model_fields}
+    for name in sorted(environ):
+        upper = name.upper()
+        top = _PREFIX + upper.removeprefix(_PREFIX).partition("__")[0]
+        if upper.startswith(_PREFIX) and top not in known and upper not in _SWITCHES:
+            near = difflib.get_close_matches(top, known, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            yield f"the variable {name} sets nothing{hint}"
+
+
+_PREFIX = "RESYNCCTL_"
+_SWITCHES = frozenset({"RESYNCCTL_CONFIG", "RESYNCCTL_PLAIN_CCXT"})
+"""Variables that are no keys of the configuration."""
 
 
 def valid_keys(table: Sequence[str]) -> list[str]:

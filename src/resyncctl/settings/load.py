@@ -7,7 +7,7 @@ Called by the command line's wiring and by `config check`.
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,4 +78,6 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         ConfigurationError: Something cannot be used as it stands; the message names the place.
     """
     source = read_source(path)
-    return to_configuration(read_settings(source), source.path, source.lines, environ)
+    configuration = to_configuration(read_settings(source), source.path, source.lines, environ)
+    strangers = tuple(complain.about_variables(environ))
+    return replace(configuration, warnings=(*configuration.warnings, *strangers))
