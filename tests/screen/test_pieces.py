@@ -256,6 +256,17 @@ def test_progress_on_a_pipe_tells_a_step_once() -> None:
     assert "\x1b" not in stream.getvalue()
 
 
+def test_a_question_never_starts_in_the_middle_of_a_line() -> None:
+    stream = Terminal()
+    progress = LineProgress(stream=stream, now_s=ticking)
+    progress.say("main", "list", "listing open orders")
+    assert stream.getvalue().endswith("\n")
+    progress.say("main", "proof", "proving", seconds_left=9)
+    assert not stream.getvalue().endswith("\n")
+    progress.say("main", "done", "done")
+    assert stream.getvalue().endswith("done\n")
+
+
 def test_progress_on_a_terminal_rewrites_a_repeated_step() -> None:
     stream = Terminal()
     progress = LineProgress(stream=stream, now_s=ticking)
@@ -283,6 +294,7 @@ def test_progress_survives_a_terminal_that_went_away() -> None:
 
 def test_progress_as_json_lines() -> None:
     stream = io.StringIO()
+    JsonProgress(Gone(), lambda: made.NOW_MS, "run").say("main", "proof", "proving", left=0.5)
     JsonProgress(stream, lambda: made.NOW_MS, "run").say("main", "proof", "proving", left=3)
     event = json.loads(stream.getvalue())
     assert event["event"] == "progress"

@@ -52,12 +52,12 @@ class LineProgress:
             f"{elapsed:6.1f}s  {safe_text(account)}  {safe_text(text)}  {_shown(numbers)}".rstrip()
         )
         told = told if self.unicode else ascii_text(told)
-        if live:
-            lead = _CLEAR if same_step and self._open else "\n" if self._open else ""
-            self._write(lead + told)
-            self._open = True
-        else:
-            self._write(told + "\n")
+        lead = ""
+        if self._open:
+            lead = _CLEAR if same_step else "\n"
+        # Only a countdown is rewritten; every other line ends, so that a question stands alone.
+        self._open = live and "seconds_left" in numbers
+        self._write(lead + told + ("" if self._open else "\n"))
 
     def finish(self) -> None:
         """End the line that is still open."""
@@ -89,10 +89,12 @@ class JsonProgress:
             "account": account,
             "stage": stage,
             "text": text,
-            "numbers": envelope.friendly(numbers),
+            "numbers": {name: _plain(value) for name, value in numbers.items()},
         }
-        self.stream.write(envelope.dumps(event) + "\n")
-        self.stream.flush()
+        # A reader that has gone must not end a cancel.
+        with contextlib.suppress(OSError, ValueError):
+            self.stream.write(envelope.dumps(event) + "\n")
+            self.stream.flush()
 
     def finish(self) -> None:
         """Nothing is left open."""
@@ -107,6 +109,11 @@ class SilentProgress:
 
     def finish(self) -> None:
         """Nothing is left open."""
+
+
+def _plain(value: object) -> object:
+    """Return a value that JSON knows; telling a step must never fail for what it tells."""
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 def _shown(numbers: Mapping[str, object]) -> str:
