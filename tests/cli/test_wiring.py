@@ -1,10 +1,11 @@
 """What wiring makes of the configuration, where no exchange is needed to see it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from resyncctl.cli.wiring import NoEngine, _scopes
+from resyncctl.cli.wiring import NoEngine, _sandbox, _scopes
 from resyncctl.core.errors import ConfigurationError
 from resyncctl.core.model import OrderClass, Scope
 from resyncctl.core.snapshot import Unknown
@@ -44,3 +45,10 @@ def test_an_account_without_an_engine_is_not_known_and_never_empty() -> None:
     snapshot = NoEngine().read("main", 5)
     for section in (snapshot.orders, snapshot.fills, snapshot.positions, snapshot.balances):
         assert isinstance(section, Unknown)
+
+
+@pytest.mark.parametrize(
+    ("mode", "sandbox"), [(Mode.LIVE, False), (Mode.TESTNET, True), (Mode.PRACTICE, None)]
+)
+def test_a_belief_must_be_about_the_world_of_its_account(mode: Mode, sandbox: bool | None) -> None:
+    assert _sandbox(replace(spec("binance"), mode=mode)) is sandbox

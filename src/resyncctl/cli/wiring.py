@@ -105,12 +105,23 @@ def engine_view(invocation: "Invocation", spec: "AccountSpec") -> EngineView:
         from resyncctl.adapters.engine.command import CommandEngine
 
         return CommandEngine(
-            engine.state.argv, exchange=spec.venue, timeout_ms=engine.state.timeout_ms
+            engine.state.argv,
+            exchange=spec.venue,
+            sandbox=_sandbox(spec),
+            timeout_ms=engine.state.timeout_ms,
+            seen=store(invocation),
         )
     from resyncctl.adapters.engine.checkpoint import CheckpointEngine
 
     path = engine.state.path or Path()
-    return CheckpointEngine(path, exchange=spec.venue, seen=store(invocation))
+    return CheckpointEngine(
+        path, exchange=spec.venue, sandbox=_sandbox(spec), seen=store(invocation)
+    )
+
+
+def _sandbox(spec: "AccountSpec") -> bool | None:
+    """Whether the belief must be about a sandbox; the practice exchange takes either."""
+    return {"live": False, "testnet": True}.get(spec.mode.value)
 
 
 class NoEngine:
