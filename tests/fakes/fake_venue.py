@@ -58,6 +58,7 @@ class FakeVenue:
     broken_look_ups: bool = False
     clock_reading: ClockReading | Unknown = field(default_factory=lambda: ClockReading(20, 5))
     clock_error: Exception | None = None
+    identity_error: Exception | None = None
     mode: str | Unknown | None = None
     retry_after_ms: int | None = None
     on_cancel: Callable[["FakeVenue"], None] | None = None
@@ -93,6 +94,8 @@ class FakeVenue:
         return self.clock_reading
 
     async def read_identity(self, product: str) -> Section[str]:
+        if self.identity_error is not None:
+            raise self.identity_error
         return Known((f"uid-1 {product}",), self.clock.now_ms())
 
     async def read_open_orders(self, scope: Scope) -> Section[Order]:

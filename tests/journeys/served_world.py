@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from resyncctl.cli.demo_world import ACCOUNT, DemoWorld, demo_world
+from resyncctl.cli.demo_world import ACCOUNT, DemoWorld, Ran, demo_world
 
-__all__ = ["ACCOUNT", "DemoWorld", "journals", "records", "rest_orders", "served"]
+__all__ = ["ACCOUNT", "DemoWorld", "Ran", "journals", "records", "rest_orders", "served"]
 
 
 @contextlib.asynccontextmanager

@@ -412,3 +412,13 @@ async def test_a_venue_that_is_not_wholly_seen_is_cancelled_but_never_proved(
     assert outcome.evidence["not_proved"] == [
         "margin orders is not seen here: no profile reads them"
     ]
+
+
+async def test_a_key_that_cannot_even_list_ends_the_run_before_anything_is_sent(
+    world: World,
+) -> None:
+    world.venue.unreadable = dict.fromkeys(SCOPES, 10_000)
+    world.venue.identity_error = CredentialsRefusedError("the key was refused")
+    with pytest.raises(CredentialsRefusedError):
+        await world.run(known_symbols=((SPOT, "BTC/USDT", "BTCUSDT"),))
+    assert not world.venue.permits

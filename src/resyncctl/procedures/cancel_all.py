@@ -241,6 +241,10 @@ class _Run:
             self.state.skew_ms = abs(reading.offset_ms) + reading.uncertainty_ms
         self.progress.say(account, "list", "listing open orders")
         listing = await list_orders(self.venue, self.request.scopes, self.clock)
+        if len(listing.unreadable) == len(self.request.scopes):
+            # Nothing could be read at all: a refused key, a ban or an unreachable exchange is an
+            # answer that ends the run here, with its own exit code, before anything was sent.
+            await self.venue.read_identity(self.request.scopes[0].product)
         remember(self.state.seen, self.request.earlier)
         self.state.before = len(listing.orders)
         return listing
