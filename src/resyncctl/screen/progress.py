@@ -6,6 +6,7 @@ change by more than the countdown. Implements `ports.views.Progress`. Called by 
 """
 
 import contextlib
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -114,6 +115,15 @@ class SilentProgress:
 def _plain(value: object) -> object:
     """Return a value that JSON knows; telling a step must never fail for what it tells."""
     return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def _fitting(told: str) -> str:
+    """Drop whole numbers from the end until the line fits: a wrapped line cannot be rewritten."""
+    width = shutil.get_terminal_size((80, 24)).columns
+    parts = told.split("  ")
+    while len(parts) > 1 and len("  ".join(parts)) >= width:
+        parts.pop()
+    return "  ".join(parts)[: max(1, width - 1)]
 
 
 def _shown(numbers: Mapping[str, object]) -> str:

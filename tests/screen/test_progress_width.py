@@ -1,0 +1,24 @@
+"""A live progress line never wraps, because a wrapped line cannot be rewritten in place."""
+
+import io
+
+from resyncctl.screen.progress import LineProgress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_live_line_drops_whole_numbers_instead_of_wrapping() -> None:
+    stream = Terminal()
+    progress = LineProgress(stream, now_s=lambda: 0.0)
+    progress.say("main", "proof", "proving that the orders are gone", **{"n" * 70: 1, "left": 2})
+    assert stream.getvalue() == "   0.0s  main  proving that the orders are gone"
+
+
+def test_a_pipe_gets_the_whole_line() -> None:
+    stream = io.StringIO()
+    progress = LineProgress(stream, now_s=lambda: 0.0)
+    progress.say("main", "proof", "proving", **{"n" * 90: 1})
+    assert "n" * 90 in stream.getvalue()
