@@ -13,7 +13,9 @@ class Terminal(io.StringIO):
 def test_a_live_line_drops_whole_numbers_instead_of_wrapping() -> None:
     stream = Terminal()
     progress = LineProgress(stream, now_s=lambda: 0.0)
-    progress.say("main", "proof", "proving that the orders are gone", **{"n" * 70: 1, "left": 2})
+    progress.say(
+        "main", "proof", "proving that the orders are gone", **{"n" * 70: 1, "seconds_left": 2}
+    )
     assert stream.getvalue() == "   0.0s  main  proving that the orders are gone"
 
 

@@ -58,7 +58,7 @@ class LineProgress:
             lead = _CLEAR if same_step else "\n"
         # Only a countdown is rewritten; every other line ends, so that a question stands alone.
         self._open = live and "seconds_left" in numbers
-        self._write(lead + told + ("" if self._open else "\n"))
+        self._write(lead + (_fitting(told) if self._open else f"{told}\n"))
 
     def finish(self) -> None:
         """End the line that is still open."""
