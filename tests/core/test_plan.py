@@ -141,3 +141,11 @@ def test_blind_actions_name_each_symbol_once() -> None:
         ("cancel_symbol", "BTCUSDT", ()),
         ("cancel_symbol", "ETHUSDT", ()),
     ]
+
+
+def test_the_digest_changes_with_the_terms_of_an_order() -> None:
+    digests = {
+        plan_cancels("main", [one], Selection(), BY_SYMBOL).digest
+        for one in (order(1), order(1, price="101"), order(1, client="mm1-x"))
+    }
+    assert len(digests) == 3

@@ -67,3 +67,8 @@ def test_the_step_to_running_needs_no_verdict_younger_than_safe() -> None:
     safe = replace(GATE, state=GateState.SAFE, since_ms=2_500)
     assert opens(gate=safe, to=GateState.RUNNING)
     assert not opens(gate=safe, to=GateState.RUNNING, now_ms=122_001)
+
+
+def test_what_is_not_known_equals_nothing() -> None:
+    unknown = replace(VERDICT, digests={"policy": "p", "checkpoint": "unknown"})
+    assert not opens(verdict=unknown, digests={"policy": "p", "checkpoint": "unknown"})

@@ -422,3 +422,10 @@ async def test_a_key_that_cannot_even_list_ends_the_run_before_anything_is_sent(
     with pytest.raises(CredentialsRefusedError):
         await world.run(known_symbols=((SPOT, "BTC/USDT", "BTCUSDT"),))
     assert not world.venue.permits
+
+
+async def test_a_selection_that_means_nothing_says_so(world: World) -> None:
+    outcome = await world.run(selection=Selection(symbols=("NOPE/USDT",)))
+    assert outcome.status == "nothing_selected"
+    assert outcome.evidence["selection"] == "symbol NOPE/USDT"
+    assert outcome.evidence["outside_selection"] == 4

@@ -252,3 +252,15 @@ async def test_a_scope_of_the_manifest_that_nobody_read_is_never_clean() -> None
     )
     asked = replace(world.policy, required_scopes=SCOPES)
     assert compare(engine, venue, asked, now_ms).verdict is Verdict.UNKNOWN
+
+
+async def test_a_shortened_look_back_cannot_pass_for_the_policy_s() -> None:
+    world = World()
+    full = (await world.run()).evidence["digests"]
+    now_ms = world.clock.now_ms()
+    short = (await world.run(since_ms=now_ms - 1_000)).evidence["digests"]
+    longer = (await world.run(since_ms=now_ms - 10**9)).evidence["digests"]
+    assert isinstance(full, dict)
+    assert isinstance(short, dict)
+    assert short["policy"] != full["policy"]
+    assert longer == full

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from resyncctl.core.model import Order, Scope
-from resyncctl.core.money import ZERO
+from resyncctl.core.money import ZERO, plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,14 @@ class Selection:
             return order.created_at_ms is not None and order.created_at_ms < self.created_before_ms
         return True
 
+    def words(self) -> str:
+        """Return what narrows the selection, e.g. "symbol BTC/USDT"; empty when nothing does."""
+        parts = [*(f"symbol {name}" for name in self.symbols)]
+        parts += [f"prefix {text}" for text in self.prefixes]
+        if self.created_before_ms is not None:
+            parts.append("stale orders")
+        return ", ".join(parts)
+
     @property
     def takes_whole_symbols(self) -> bool:
         """Whether what is selected on a symbol is everything on it (protective orders apart)."""
@@ -60,8 +68,7 @@ class CancelAction:
     @property
     def key(self) -> tuple[str, ...]:
         """What identifies the action, independent of the order of listing."""
-        ids = sorted(order_key(order) for order in self.orders)
-        return (self.verb, str(self.scope), self.venue_symbol, *ids)
+        return (self.verb, str(self.scope), self.venue_symbol, *sorted(map(_terms, self.orders)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,7 @@ class CancelPlan:
         content = {
             "account": self.account,
             "actions": sorted(action.key for action in self.actions),
-            "kept": sorted(order_key(order) for order in self.kept),
+            "kept": sorted(map(_terms, self.kept)),
         }
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
@@ -128,6 +135,14 @@ def order_key(order: Order) -> str:
     """Return a name for the order that is unique within its account."""
     identity = order.venue_order_id or f"client:{order.client_order_id}"
     return f"{order.scope}:{order.venue_symbol or order.symbol}:{identity}"
+
+
+def _terms(order: Order) -> str:
+    """Return what an operator agreed to: the order and its terms, not how much of it is filled."""
+    price = order.price if order.price is not None else order.trigger_price
+    worth = "" if price is None else plain(price)
+    words = (order.client_order_id or "", order.side.value, plain(order.quantity), worth)
+    return "|".join((order_key(order), *words))
 
 
 def plan_cancels(

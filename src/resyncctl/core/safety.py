@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from resyncctl.core.discrepancy import Verdict
 from resyncctl.core.gate import ALLOWED_MOVES, GateReading, GateState
 
+NOT_KNOWN = "unknown"
+"""The digest of something that could not be read. It equals nothing, not even itself."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictRecord:
@@ -77,7 +80,7 @@ def opening_conditions(
             )
         )
     for name in sorted(digests_now):
-        same = verdict.digests.get(name) == digests_now[name]
+        same = verdict.digests.get(name) == digests_now[name] != NOT_KNOWN
         words = "unchanged" if same else "changed since the verdict"
         conditions.append(Condition(f"{name} is unchanged", same, words))
     return tuple(conditions)

@@ -162,6 +162,8 @@ class _Run:
                 "plan_digest": plan.digest,
                 "unreadable": [f"{scope}: {why}" for scope, why in listing.unreadable],
                 "blast_radius": blast_words(plan.blast_radius()),
+                "selection": selection.words() or "everything",
+                "outside_selection": plan.left_alone,
             },
             next_step=(
                 f"resyncctl cancel-all {self.request.account} --expect-plan {plan.digest[:16]}"
@@ -222,6 +224,7 @@ class _Run:
             finished_ms=self.clock.monotonic_ms(),
             as_of_ms=self.clock.now_ms(),
             interrupted=self.interrupted(),
+            selection=selection,
             not_covered=self.venue.profile.not_covered,
         )
         self.journal.record(

@@ -8,7 +8,7 @@ from resyncctl.core.exit_codes import ExitCode
 from resyncctl.core.model import Order, OrderStatus, Scope
 from resyncctl.core.money import ZERO, plain
 from resyncctl.core.outcome import AccountOutcome, ActionRecord
-from resyncctl.core.plan import BlastRadius, CancelPlan, order_key
+from resyncctl.core.plan import BlastRadius, CancelPlan, Selection, order_key
 from resyncctl.core.proof import Proof, Settled
 from resyncctl.core.snapshot import NotCovered
 from resyncctl.procedures.cancel_wave import Sent, count_outcomes
@@ -62,6 +62,7 @@ def report(
     finished_ms: int,
     as_of_ms: int,
     interrupted: bool,
+    selection: Selection,
     not_covered: Sequence[NotCovered] = (),
 ) -> AccountOutcome:
     """Return the outcome: exit code 0 only when reads and terminal statuses prove absence."""
@@ -77,7 +78,7 @@ def report(
     filled = [order for order in settled.terminal if order.filled > _filled_before(order, state)]
     return AccountOutcome(
         account=account,
-        status="proved_empty" if proved else "residual",
+        status=_status(proved, selection, state),
         exit_code=ExitCode.OK if proved else ExitCode.RESIDUAL,
         actions=_records(account, state, settled),
         counts=_counts(state, settled, plan, len(filled)),
@@ -89,6 +90,8 @@ def report(
         evidence={
             "as_of_ms": as_of_ms,
             "plan_digest": plan.digest,
+            "selection": selection.words() or "everything",
+            "outside_selection": plan.left_alone,
             "proof_reads": proof.valid_reads if proof is not None else 0,
             "not_proved": [] if proved else missing,
             "unsettled": [f"{key}: {why}" for key, why in settled.open_or_unknown],
@@ -103,6 +106,13 @@ def report(
         },
         next_step=f"resyncctl reconcile {account}" if proved else f"resyncctl cancel-all {account}",
     )
+
+
+def _status(proved: bool, selection: Selection, state: RunState) -> str:
+    """Return the outcome's word. A narrowed selection that meant nothing may be misspelt."""
+    if not proved:
+        return "residual"
+    return "nothing_selected" if selection.words() and not state.seen else "proved_empty"
 
 
 def _filled_before(order: Order, state: RunState) -> Decimal:

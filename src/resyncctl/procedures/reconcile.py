@@ -19,6 +19,7 @@ from resyncctl.core.money import plain
 from resyncctl.core.outcome import AccountOutcome
 from resyncctl.core.policy import Policy
 from resyncctl.core.repair import apply_events
+from resyncctl.core.safety import NOT_KNOWN
 from resyncctl.core.snapshot import EngineSnapshot, VenueSnapshot, Window
 from resyncctl.ports.repair import CheckpointRepair
 from resyncctl.ports.views import Clock, EngineView, GateView, Journal, Progress, VenueView
@@ -247,8 +248,8 @@ def _evidence(request: ReconcileRequest, look: _Look, policy: Policy) -> dict[st
         "as_of_ms": look.venue.as_of_ms,
         "valid_until_ms": look.venue.as_of_ms + policy.verdict_validity_ms,
         "digests": {
-            **digests_now(request.scopes, policy),
-            "checkpoint": look.engine.source.digest or "unknown",
+            **digests_now(request.scopes, _policy_applied(request, look, policy)),
+            "checkpoint": look.engine.source.digest or NOT_KNOWN,
         },
         "scopes": [str(scope) for scope in request.scopes],
         "not_covered": [f"{item.what}: {item.reason}" for item in look.venue.not_covered],
@@ -258,6 +259,14 @@ def _evidence(request: ReconcileRequest, look: _Look, policy: Policy) -> dict[st
         "engine_as_of_ms": look.engine.as_of_ms,
         "engine_sequence": look.engine.sequence,
     }
+
+
+def _policy_applied(request: ReconcileRequest, look: _Look, policy: Policy) -> Policy:
+    """Return the policy that the verdict stands on: a shorter look-back proves less."""
+    if request.since_ms is None:
+        return policy
+    lookback_ms = look.venue.as_of_ms - request.since_ms
+    return policy if lookback_ms >= policy.lookback_ms else replace(policy, lookback_ms=lookback_ms)
 
 
 def _next_step(account: str, comparison: Comparison) -> str | None:

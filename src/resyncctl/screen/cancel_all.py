@@ -102,7 +102,8 @@ def _proof(account: AccountOutcome, look: Look) -> Iterator[Line]:
     """Say what is proved, what is missing from the proof, and what else must be known."""
     evidence = account.evidence
     missing = _list(evidence.get("not_proved"))
-    if account.status == "proved_empty":
+    yield from _selection(account, look)
+    if account.status in {"proved_empty", "nothing_selected"}:
         yield line(
             state(look, OK, "proved"),
             f"  {evidence.get('proof_reads', '?')} clean readings of every scope over "
@@ -124,6 +125,17 @@ def _proof(account: AccountOutcome, look: Look) -> Iterator[Line]:
             yield line(state(look, WARN, name.removesuffix("_trouble")), f"  {evidence[name]}")
     if evidence.get("engine"):
         yield line(state(look, NOTE, "engine"), f"  {evidence['engine']}")
+
+
+def _selection(account: AccountOutcome, look: Look) -> Iterator[Line]:
+    """Name a selection that is not everything: what rests outside of it was not touched."""
+    words = account.evidence.get("selection", "everything")
+    if words == "everything":
+        return
+    outside = account.evidence.get("outside_selection", 0)
+    yield line(state(look, NOTE, "only"), f"  {words}; {outside} other orders were left alone")
+    if account.status == "nothing_selected":
+        yield line(state(look, WARN, "nothing"), "  no order matched it: is it spelt right?")
 
 
 _COUNTS = (

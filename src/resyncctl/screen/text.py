@@ -146,6 +146,7 @@ _MARKS: Mapping[str, Mark] = {
     "running": OK,
     "safe": OK,
     "proved_empty": OK,
+    "nothing_selected": WARN,
     "gone": OK,
     "warn": WARN,
     "discrepant": FAIL,
