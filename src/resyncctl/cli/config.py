@@ -19,7 +19,11 @@ def check() -> Job:
     """
 
     async def run(invocation: "Invocation") -> "Outcome":
+        from resyncctl.adapters.venues.via_ccxt.loader import check_venue
+
         configuration = invocation.configuration
+        for spec in configuration.accounts.values():
+            check_venue(spec.venue)
         return invocation.outcome(
             data={
                 "path": str(configuration.path),

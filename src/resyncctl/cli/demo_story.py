@@ -4,6 +4,7 @@ Each step runs a real command and checks its exit code; a step that ends otherwi
 with an error, so that the demo is a test of the whole as well.
 """
 
+import shlex
 import tempfile
 import time
 from collections.abc import Callable
@@ -37,7 +38,7 @@ class Teller:
 
     async def run(self, *words: str, expect: ExitCode, quiet: bool = False) -> str:
         """Type a command, show what it prints, and insist on how it ends."""
-        self.write(f"\n$ resyncctl {' '.join(words)}\n")
+        self.write(f"\n$ resyncctl {shlex.join(words)}\n")
         ran = await self.world.command(*words)
         shown = ran.out if quiet else ran.err + ran.out
         self.write("".join(f"  {line}\n" for line in shown.splitlines()))

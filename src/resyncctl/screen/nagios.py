@@ -54,7 +54,8 @@ def _performance(outcome: Outcome) -> list[str]:
             numbers.append(f"'{account.account} findings'={len(account.findings)};0;0")
             numbers.append(f"'{account.account} blocking'={blocking};;0")
         for name, count in account.counts.items():
-            if isinstance(count, int) and not isinstance(count, bool):
+            told = account.verdict is not None and name in {"findings", "blocking"}
+            if isinstance(count, int) and not isinstance(count, bool) and not told:
                 numbers.append(f"'{account.account} {name}'={count}")
     return [_clean(number) for number in numbers]
 
