@@ -1,7 +1,8 @@
 """The real aiohttp session: one request is one request, and practice reaches nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -37,14 +38,36 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 async def rude_server(hits: list[str]) -> AsyncIterator[int]:
     """Serve each connection's first request well and drop the second after reading it."""
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for number in range(2):
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             hits.append(head.splitlines()[0])
             if number == 0:
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
                 await writer.drain()
+
+    async with closing_server(serve) as port:
+        yield port
+
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def closing_server(serve: Handler) -> AsyncIterator[int]:
+    """Serve on loopback, and end every connection before this ends: none may outlive its test."""
+    under_way: set[asyncio.Task[None]] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        under_way.add(task)
+        # A client that goes away in the middle of a request is an end like any other.
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            await serve(reader, writer)
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     try:
@@ -52,6 +75,8 @@ async def rude_server(hits: list[str]) -> AsyncIterator[int]:
     finally:
         server.close()
         await server.wait_closed()
+        if under_way:
+            await asyncio.wait(under_way, timeout=5)
 
 
 async def deletes_seen(
@@ -81,21 +106,17 @@ async def test_aiohttp_would_have_sent_it_again(certificates: Certificates) -> N
 
     hits: list[str] = []
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         hits.append(head.splitlines()[0])
-        writer.close()
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    for make in (talkative, open_session):
-        session = make(PracticePlace("127.0.0.1", port, str(certificates.ca_file)))
-        with pytest.raises(aiohttp.ServerDisconnectedError):
-            async with session.delete("http://api.binance.com/api/v3/openOrders"):
-                pass
-        await session.close()
-    server.close()
-    await server.wait_closed()
+    async with closing_server(serve) as port:
+        for make in (talkative, open_session):
+            session = make(PracticePlace("127.0.0.1", port, str(certificates.ca_file)))
+            with pytest.raises(aiohttp.ServerDisconnectedError):
+                async with session.delete("http://api.binance.com/api/v3/openOrders"):
+                    pass
+            await session.close()
     assert len(hits) == 2 + 1
 
 
