@@ -56,14 +56,18 @@ def test_no_module_outgrows_a_reading() -> None:
     assert not long
 
 
+def _first_line(path: Path, node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """A verb's signature is a declaration of its options; everywhere else it counts too."""
+    return node.body[0].lineno if path.is_relative_to(SOURCE / "cli") else node.lineno
+
+
 def test_no_function_outgrows_a_screen() -> None:
     long = [
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
         for path in modules()
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        # A signature is a declaration: the command line's are long lists of options.
-        and (node.end_lineno or 0) - node.body[0].lineno > FUNCTION_LINES_MAX
+        and (node.end_lineno or 0) - _first_line(path, node) > FUNCTION_LINES_MAX
     ]
     assert not long
 

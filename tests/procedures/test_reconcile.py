@@ -105,7 +105,9 @@ async def test_a_scope_that_fails_in_one_of_the_two_collects_stays_unknown() -> 
     world = World()
     world.venue.unreadable[ALGO] = 1
     world.policy = replace(world.policy, double_collect_attempts=1)
-    assert (await world.run()).verdict is Verdict.UNKNOWN
+    outcome = await world.run()
+    assert outcome.verdict is Verdict.UNKNOWN
+    assert Kind.SECTION_UNREADABLE in {finding.kind for finding in outcome.findings}
 
 
 async def test_an_unreadable_position_mode_makes_positions_unknown() -> None:

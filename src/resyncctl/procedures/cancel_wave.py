@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from resyncctl.core.model import Order, Scope
+from resyncctl.core.model import Scope
 from resyncctl.core.mutation import MutationOutcome, OutcomeKind
 from resyncctl.core.plan import CancelAction
 from resyncctl.ports.powers import LeaseKeeper, VenueCancel
@@ -131,8 +131,3 @@ def count_outcomes(sent: Sequence[Sent]) -> Mapping[OutcomeKind, int]:
 def abilities_by_scope(cancel: VenueCancel, scopes: Sequence[Scope]) -> dict[Scope, bool]:
     """Return per scope whether one request cancels a whole symbol."""
     return {scope: cancel.abilities(scope).by_symbol for scope in scopes}
-
-
-def orders_of(sent: Sequence[Sent]) -> tuple[Order, ...]:
-    """Return every order that the attempts were about."""
-    return tuple(order for item in sent for order in item.action.orders)
