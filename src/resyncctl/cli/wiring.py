@@ -14,9 +14,15 @@ from resyncctl.cli.memory import once, store
 from resyncctl.core.errors import ConfigurationError
 from resyncctl.core.model import OrderClass, Scope
 from resyncctl.core.snapshot import EngineSnapshot, Known, Provenance, Unknown
-from resyncctl.ports.powers import GateControl, LeaseControl, VenueCancel
+from resyncctl.ports.powers import (
+    DeadManSwitch,
+    GateControl,
+    LeaseControl,
+    VenueCancel,
+    VenueReduce,
+)
 from resyncctl.ports.repair import CheckpointRepair
-from resyncctl.ports.views import EngineView, GateView, VenueView
+from resyncctl.ports.views import EngineView, GateView, MarketView, VenueView
 
 if TYPE_CHECKING:
     from resyncctl.adapters.venues.via_ccxt.open_venue import Secrets
@@ -25,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class OpenedVenue(Protocol):
-    """An account of an exchange: what may be read, and the power to cancel."""
+    """An account of an exchange: what may be read, and each power by its name."""
 
     @property
     def view(self) -> VenueView:
@@ -35,6 +41,21 @@ class OpenedVenue(Protocol):
     @property
     def cancel(self) -> VenueCancel:
         """The power to cancel."""
+        ...
+
+    @property
+    def market(self) -> MarketView:
+        """Reading instruments and books."""
+        ...
+
+    @property
+    def reduce(self) -> VenueReduce:
+        """The power to reduce."""
+        ...
+
+    @property
+    def switch(self) -> DeadManSwitch:
+        """The power over the exchange's countdown."""
         ...
 
 

@@ -14,6 +14,10 @@ class Policy:
     `balance_floor` and `balance_cap` bound the relative tolerance in units of the asset;
     `dust` gives per asset the amount below which a rest is not worth an alarm.
     `required_scopes` is the scope manifest: a scope that was not read is reported, never forgotten.
+    `require_engine_silence` makes an account SAFE only when the engine is known not to send.
+    `watch_window_ms` is how long a resumed account is watched, `rto_ms` the time in which it must
+    be SAFE, `countdown_ms` what a dead-man switch is armed with. The flatten numbers are caps: a
+    ratio of the price, and amounts of the quote asset; None means no cap beyond the plan itself.
     `external_order_claims` are symbols whose unlisted orders are expected, `claimed_prefixes` the
     client id prefixes of such orders.
     """
@@ -38,6 +42,14 @@ class Policy:
     proof_reads: int = 3
     request_validity_ms: int = 5_000
     verdict_validity_ms: int = 120_000
+    require_engine_silence: bool = True
+    watch_window_ms: int = 300_000
+    rto_ms: int = 300_000
+    countdown_ms: int = 120_000
+    flatten_slippage_max: Decimal = Decimal("0.01")
+    flatten_notional_max: Decimal | None = None
+    flatten_slice_notional_max: Decimal | None = None
+    flatten_plan_validity_ms: int = 120_000
     client_id_prefixes: tuple[str, ...] = ()
     ignored_assets: tuple[str, ...] = ()
     required_scopes: tuple[Scope, ...] = ()

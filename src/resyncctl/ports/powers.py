@@ -1,6 +1,7 @@
 """What may change the world. Only the procedures that the import contract names may see this.
 
-There is no `place_order` here, or anywhere else in this program.
+There is no `place_order` here, or anywhere else in this program. The one order that can leave is a
+`Reduction`, which cannot even be built unless its numbers prove that it reduces.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Protocol
 from resyncctl.core.gate import GateReading, GateState
 from resyncctl.core.model import Order, Scope
 from resyncctl.core.mutation import MutationOutcome, Permit
+from resyncctl.core.reduction import Reduction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,59 @@ class VenueCancel(Protocol):
         self, scope: Scope, symbol: str, venue_symbol: str, permit: Permit
     ) -> MutationOutcome:
         """Cancel every order of the scope on one symbol, protective ones too. Never raises."""
+        ...
+
+
+class VenueReduce(Protocol):
+    """The power to make the holdings of one account smaller."""
+
+    def why_not(self, product: str) -> str | None:
+        """Return why holdings of this product cannot be reduced here, None when they can."""
+        ...
+
+    async def reduce(self, reduction: Reduction, permit: Permit) -> MutationOutcome:
+        """Send one reducing order, immediate-or-cancel. Never raises, never repeats.
+
+        The permit must carry this very reduction. An acknowledgement says that the exchange took
+        the order, not what became of it: look it up by its client order id.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchAbility:
+    """What a venue's dead-man switch can do for one product.
+
+    `covers` are the scopes whose orders it cancels when it fires. With `per_symbol` every symbol
+    has a countdown of its own, otherwise one countdown covers the account.
+    """
+
+    per_symbol: bool
+    countdown_min_ms: int
+    countdown_max_ms: int
+    covers: tuple[Scope, ...]
+
+
+class DeadManSwitch(Protocol):
+    """The power to arm and disarm the exchange's own countdown that cancels orders.
+
+    A backstop, never evidence: it says nothing about whether orders are gone.
+    """
+
+    def switch(self, product: str) -> SwitchAbility | None:
+        """Return what the switch can do, None when the venue has none for the product."""
+        ...
+
+    async def arm(
+        self, product: str, venue_symbol: str | None, countdown_ms: int, permit: Permit
+    ) -> MutationOutcome:
+        """Start or refresh the countdown. Never raises."""
+        ...
+
+    async def disarm(
+        self, product: str, venue_symbol: str | None, permit: Permit
+    ) -> MutationOutcome:
+        """Stop the countdown. Never raises."""
         ...
 
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from resyncctl.core.gate import GateReading
+from resyncctl.core.market import InstrumentRules, OrderBook
 from resyncctl.core.model import Balance, Fill, LedgerEntry, Order, Position, Scope
 from resyncctl.core.mutation import MutationOutcome, Permit
+from resyncctl.core.silence import Silence
 from resyncctl.core.snapshot import (
     EngineSnapshot,
     LookUp,
@@ -121,6 +123,26 @@ class VenueView(Protocol):
 
     async def close(self) -> None:
         """Release connections. Safe to call twice."""
+        ...
+
+
+class MarketView(Protocol):
+    """Reading instruments and prices. Every method answers `Unknown` instead of raising."""
+
+    async def read_rules(self, product: str, symbol: str) -> InstrumentRules | Unknown:
+        """Return what the exchange demands of an order on the unified symbol, fetched now."""
+        ...
+
+    async def read_book(self, product: str, symbol: str) -> OrderBook | Unknown:
+        """Return the best levels of the book of the unified symbol, fetched now."""
+        ...
+
+
+class SilenceView(Protocol):
+    """Whether the engine of an account still sends."""
+
+    def observe(self, account: str, gate: GateReading, now_ms: int) -> Silence:
+        """Look once. Never raises: what cannot be observed is UNPROVED, with the reason."""
         ...
 
 

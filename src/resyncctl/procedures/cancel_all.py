@@ -29,7 +29,7 @@ from resyncctl.core.plan import (
 from resyncctl.core.policy import Policy
 from resyncctl.core.proof import Proof, Settled, settle_orders
 from resyncctl.core.snapshot import Unknown
-from resyncctl.ports.powers import GateControl, Lease, LeaseControl, VenueCancel
+from resyncctl.ports.powers import GateControl, LeaseControl, LeaseKeeper, VenueCancel
 from resyncctl.ports.prompts import Interrupted, Prompter
 from resyncctl.ports.views import Clock, Journal, Progress, VenueView
 from resyncctl.procedures.cancel_planning import CancelAllRequest, Planner, planned
@@ -41,6 +41,7 @@ from resyncctl.procedures.cancel_wave import (
     send_wave,
     single_file,
 )
+from resyncctl.procedures.held_lease import HeldLease
 from resyncctl.procedures.prove_absence import (
     Listing,
     ProofRequest,
@@ -57,19 +58,6 @@ PAUSE_BETWEEN_WAVES_MS = 500
 WAVES_BEFORE_SINGLE_FILE = 2
 
 
-@dataclass(slots=True)
-class _HeldLease:
-    """The run's lease, renewed while waves go on."""
-
-    control: LeaseControl
-    lease: Lease
-
-    def assure(self, now_ms: int, needed_ms: int) -> int:
-        if self.lease.expires_ms - now_ms <= needed_ms:
-            self.lease = self.control.renew(self.lease, now_ms)
-        return self.lease.fencing_token
-
-
 async def cancel_all(
     request: CancelAllRequest,
     *,
@@ -83,8 +71,12 @@ async def cancel_all(
     prompter: Prompter,
     policy: Policy,
     interrupted: Interrupted = lambda: False,
+    under: LeaseKeeper | None = None,
 ) -> AccountOutcome:
     """Cancel the selected orders of one account and prove that they are gone.
+
+    `under` is the lease of a larger procedure that this one is a step of; it is neither acquired
+    nor released here.
 
     Raises:
         LockedError: Another run holds the account. Nothing was sent.
@@ -114,12 +106,13 @@ async def cancel_all(
     if request.dry_run:
         return await run.rehearse()
     run.close_gate()
-    lease = leases.acquire(request.account, journal.run_id, clock.now_ms())
-    held = _HeldLease(leases, lease)
+    if under is not None:
+        return await run.carry_out(under)
+    lease = HeldLease.acquire(leases, request.account, journal.run_id, clock.now_ms())
     try:
-        return await run.carry_out(held)
+        return await run.carry_out(lease)
     finally:
-        leases.release(held.lease)
+        lease.release()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -191,7 +184,7 @@ class _Run:
             self.progress.say(account, "gate", f"gate {reading.state.value}")
         self.state.gate_closed_ms = self.clock.now_ms()
 
-    async def carry_out(self, lease: _HeldLease) -> AccountOutcome:
+    async def carry_out(self, lease: LeaseKeeper) -> AccountOutcome:
         """Plan, confirm, cancel in waves, prove."""
         self.journal.record(
             "cancel_all_started",
@@ -252,7 +245,7 @@ class _Run:
         self.state.before = len(listing.orders)
         return listing
 
-    def _tools(self, lease: _HeldLease) -> WaveTools:
+    def _tools(self, lease: LeaseKeeper) -> WaveTools:
         return WaveTools(
             account=self.request.account,
             cancel=self.cancel,

@@ -144,6 +144,8 @@ def _default(field: FieldInfo, default: object) -> str:
         return "required"
     if default is None:
         return "not set"
+    if isinstance(default, bool):
+        return "true" if default else "false"
     if isinstance(default, BaseModel):
         return "as listed below"
     if isinstance(default, Decimal):

@@ -241,6 +241,22 @@ class PolicySettings(BaseModel):
     """The longest time after which a request can still take effect (the receive window)."""
     verdict_validity: DurationMs | None = None
     """How long a clean verdict may be used to open the gate."""
+    require_engine_silence: bool | None = None
+    """Whether an account can be SAFE only when the engine is known not to send. Leave it true."""
+    watch_window: DurationMs | None = None
+    """How long an account is watched after a resume; a new discrepancy closes the gate again."""
+    rto: DurationMs | None = None
+    """The recovery time objective: in this time a lost account must be SAFE again."""
+    countdown: DurationMs | None = None
+    """What the exchange's dead-man switch is armed with, where there is one."""
+    flatten_slippage_max: ExactDecimal | None = None
+    """The worst price that `flatten` accepts, as a ratio of the price it saw (0.01 is 1 %)."""
+    flatten_notional_max: ExactDecimal | None = None
+    """The most that one `flatten` may sell or buy back, in the quote asset. Default: no cap."""
+    flatten_slice_notional_max: ExactDecimal | None = None
+    """The most that one order of `flatten` may be worth, in the quote asset. Default: no cap."""
+    flatten_plan_validity: DurationMs | None = None
+    """How long a saved flatten plan may be applied."""
     ignored_assets: tuple[Text, ...] = ()
     """Assets whose balances are not compared. They are listed in every report."""
     external_order_claims: tuple[Text, ...] = ()

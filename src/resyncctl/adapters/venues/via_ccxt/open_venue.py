@@ -11,11 +11,12 @@ from typing import Self
 from resyncctl.adapters.venues.via_ccxt.connect import Secrets
 from resyncctl.adapters.venues.via_ccxt.egress import Egress
 from resyncctl.adapters.venues.via_ccxt.loader import check_venue
+from resyncctl.adapters.venues.via_ccxt.no_reduction import NoReduction
 from resyncctl.adapters.venues.via_ccxt.options import Account, VenueOptions
 from resyncctl.adapters.venues.via_ccxt.session import PracticePlace
 from resyncctl.core.errors import ConfigurationError
-from resyncctl.ports.powers import VenueCancel
-from resyncctl.ports.views import VenueView
+from resyncctl.ports.powers import DeadManSwitch, VenueCancel, VenueReduce
+from resyncctl.ports.views import MarketView, VenueView
 
 __all__ = ["PracticePlace", "Secrets", "Venue", "VenueOptions", "open_venue"]
 
@@ -23,10 +24,11 @@ DEEP = frozenset({"binance", "binanceusdm"})
 
 
 class Venue:
-    """One opened account: `view` reads, `cancel` cancels."""
+    """One opened account: what may be read, and each power by its name."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
+        self._without = NoReduction(account.profile.venue)
 
     @property
     def view(self) -> VenueView:
@@ -37,6 +39,21 @@ class Venue:
     def cancel(self) -> VenueCancel:
         """The power to cancel."""
         return self._account
+
+    @property
+    def market(self) -> MarketView:
+        """Reading instruments and books."""
+        return self._without
+
+    @property
+    def reduce(self) -> VenueReduce:
+        """The power to reduce."""
+        return self._without
+
+    @property
+    def switch(self) -> DeadManSwitch:
+        """The power over the exchange's countdown."""
+        return self._without
 
     async def close(self) -> None:
         """Release connections. Safe to call twice."""
