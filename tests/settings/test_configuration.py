@@ -222,6 +222,17 @@ def test_a_misspelt_variable_is_told_by_its_name(
     assert "RESYNCCTL_HEARTBEAT" in (error.place or "")
 
 
+def test_a_bad_variable_is_blamed_and_not_the_line_that_it_overrides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = GOOD.replace("[policy]", '[policy]\nsettle_delay = "2s"')
+    assert loaded(tmp_path, text).policy.settle_delay_ms == 2_000
+    monkeypatch.setenv("RESYNCCTL_POLICY__SETTLE_DELAY", "soon")
+    error = complaint(tmp_path, text)
+    assert error.place == "the variable RESYNCCTL_POLICY__SETTLE_DELAY"
+    assert "soon" not in str(error)
+
+
 def test_show_masks_what_may_be_secret(tmp_path: Path) -> None:
     text = GOOD.replace(
         'credentials = { source = "env", api_key = "HEDGE_KEY", secret = "HEDGE_SECRET" }',

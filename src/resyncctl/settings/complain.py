@@ -6,6 +6,7 @@ Called by `settings.load` and `settings.convert`.
 """
 
 import difflib
+import os
 import re
 import tomllib
 import types
@@ -100,14 +101,26 @@ def at(
     sentence: str,
     hint: str | None = None,
 ) -> ConfigurationError:
-    """Return an error about one key: by line when the file has it, else by variable or table."""
+    """Return an error about one key: a variable wins over the file, then the file's line."""
     line = line_of(dict(lines), words)
-    if tuple(words) in lines or line is not None:
+    variable = _variable_that_sets(words, whole=tuple(words) in lines)
+    if variable is not None:
+        place = f"the variable {variable}"
+    elif line is not None:
         place = f"{path}:{line}"
     else:
-        variable = "RESYNCCTL_" + "__".join(word.upper() for word in words)
-        place = f"{path} or the variable {variable}"
+        place = f"{path} or the variable {_PREFIX}{'__'.join(words).upper()}"
     return ConfigurationError(f"{'.'.join(words)}: {sentence}", place=place, hint=hint or None)
+
+
+def _variable_that_sets(words: Sequence[str], *, whole: bool) -> str | None:
+    """Return the variable that sets this key, or (unless `whole`) a table around it."""
+    for length in range(len(words), len(words) - 1 if whole else 0, -1):
+        name = f"{_PREFIX}{'__'.join(words[:length])}".upper()
+        for variable in os.environ:
+            if variable.upper() == name:
+                return variable
+    return None
 
 
 def _words(location: Sequence[int | str]) -> tuple[str, ...]:

@@ -33,6 +33,10 @@ _DURATIONS = frozenset(
         "staleness_horizon",
         "request_validity",
         "verdict_validity",
+        "watch_window",
+        "rto",
+        "countdown",
+        "flatten_plan_validity",
         "timeout",
     }
 )
