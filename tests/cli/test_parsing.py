@@ -102,6 +102,23 @@ def test_a_usage_error_is_a_document_where_json_is_wanted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("argv", "schema", "hint"),
+    [
+        (["cancel-all", "--nonsense"], "resyncctl/cancel-all/v1", "resyncctl cancel-all --help"),
+        (["gate", "open", "--nonsense"], "resyncctl/gate-open/v1", "resyncctl gate open --help"),
+        (["gate", "nonsense"], "resyncctl/usage/v1", "resyncctl --help"),
+        (["nonsense"], "resyncctl/usage/v1", "resyncctl --help"),
+    ],
+)
+def test_a_usage_error_names_the_command_that_was_meant(
+    argv: list[str], schema: str, hint: str
+) -> None:
+    document = inside(*argv, "--json").document()
+    assert document["schema"] == schema
+    assert document["error"]["hint"] == hint
+
+
+@pytest.mark.parametrize(
     ("argv", "output"),
     [
         (["x", "--json"], Output.JSON),

@@ -203,10 +203,22 @@ def _usage(error: TyperException, argv: Sequence[str], stdout: TextIO, stderr: T
     if seen.output in {None, options.Output.TABLE}:
         _show_usage(error, stderr)
         return int(ExitCode.USAGE)
-    job = Job(name="resyncctl", run=_never, options=seen)
+    words = _verb_of(error)
+    job = Job(name="-".join(words) or "usage", run=_never, options=seen)
     invocation = _invocation(job, stdout, stderr)
-    told = UsageError(error.format_message(), hint="resyncctl --help")
+    told = UsageError(error.format_message(), hint=" ".join(("resyncctl", *words, "--help")))
     return _deliver(job, _failed(invocation, ExitCode.USAGE, told), invocation)
+
+
+def _verb_of(error: TyperException) -> tuple[str, ...]:
+    """Return the words of the command whose arguments are wrong; none when no verb was known."""
+    context = getattr(error, "ctx", None)
+    words: list[str] = []
+    while context is not None and context.parent is not None:
+        words.insert(0, str(context.info_name))
+        context = context.parent
+    is_verb = not hasattr(getattr(getattr(error, "ctx", None), "command", None), "commands")
+    return tuple(words) if is_verb else ()
 
 
 def _show_usage(error: TyperException, stderr: TextIO) -> None:

@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "audit-verify": "whether the hash chains of the records are whole",
     "sim-serve": "the practice exchange ran and ended",
     "demo": "the guided story on the practice exchange",
-    "resyncctl": "an error before a command was known",
+    "usage": "an error before a command was known",
 }
 
 Schema = dict[str, object]
