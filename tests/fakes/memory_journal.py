@@ -40,6 +40,7 @@ class MemoryJournal:
         sequence = self.record(
             "intent",
             {
+                "intent_id": f"{self.run_id}:{len(self.records) + 1}",
                 "action": action,
                 "deadline_ms": deadline_ms,
                 "fencing_token": fencing_token,
