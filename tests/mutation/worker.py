@@ -60,9 +60,10 @@ class Hunter:
             for mutant in mutants_of(path.read_text()):
                 if (str(path), mutant.key) in done:
                     continue
+                began = time.monotonic()
                 tests = self._choose(mutant, reached[str(path)])
                 verdict = self._try(path, mutant, live, [items[name] for name in tests])
-                note(self.record, path, mutant, verdict, len(tests))
+                note(self.record, path, mutant, verdict, (len(tests), time.monotonic() - began))
         return True
 
     def _reach(
@@ -125,7 +126,7 @@ class Hunter:
     ) -> str:
         if not items:
             return "no test reaches it"
-        limit_s = 10 * sum(self.seconds[item.nodeid] for item in items) + 15
+        limit_s = 5 * sum(self.seconds[item.nodeid] for item in items) + 4
         swap = _swap(path, mutant, live)
         if swap is None:
             return _fresh(path, mutant, [item.nodeid for item in items], limit_s)
@@ -243,9 +244,10 @@ def tried(record: Path) -> set[tuple[str, str]]:
     return {(r["module"], r["key"]) for r in rows if r["verdict"].startswith("killed")}
 
 
-def note(record: Path, path: Path, mutant: Mutant, verdict: str, tests: int) -> None:
+def note(record: Path, path: Path, mutant: Mutant, verdict: str, cost: tuple[int, float]) -> None:
     """Append one result at once, so that a broken-off hunt can go on."""
-    row = {"module": str(path), "key": mutant.key, "verdict": verdict, "tests": tests}
+    row = {"module": str(path), "key": mutant.key, "verdict": verdict, "tests": cost[0]}
+    row |= {"seconds": round(cost[1], 2)}
     row |= {"line": mutant.line, "function": mutant.function}
     row |= {"before": mutant.before, "after": mutant.after}
     with record.open("a") as file:
