@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from resyncctl.core.errors import LockedError, NoTerminalError, RecordUnwritableError, RefusedError
 from resyncctl.core.gate import ALLOWED_MOVES, GateReading, GateState
-from resyncctl.ports.powers import GateControl, Lease, LeaseControl
+from resyncctl.ports.powers import GateControl, HeldBy, Lease, LeaseControl, TakenLease
 from resyncctl.ports.prompts import Prompter
 from resyncctl.ports.views import GateView
 
@@ -82,27 +82,69 @@ class MemoryGate:
 
 @dataclass(slots=True)
 class MemoryLeases:
-    """Implements `LeaseControl`. `held_by` locks it; `lost_at_renewal` loses it in the middle."""
+    """Implements `LeaseControl` in memory.
 
-    held_by: str | None = None
+    `held_by_run` locks it, with `ends_ms` as the end of that run's lease; `yields` lets that run go
+    as soon as it is asked with a reason. `lost_at_renewal` and `lost` lose our lease in the middle.
+    """
+
+    held_by_run: str | None = None
+    ends_ms: int = 0
+    yields: bool = True
     lost_at_renewal: bool = False
+    lost: str | None = None
     lifetime_ms: int = 30_000
     token: int = 0
     released: int = 0
+    asks: list[tuple[str, str | None]] = field(default_factory=list)
+    taken: list[tuple[str, str]] = field(default_factory=list)
 
     def acquire(self, account: str, holder: str, now_ms: int) -> Lease:
-        if self.held_by is not None:
-            raise LockedError(f"{account} is held by {self.held_by}")
+        if self.held_by_run is not None:
+            raise LockedError(f"account {account} is held by run {self.held_by_run}")
         self.token += 1
         return Lease(account, holder, self.token, now_ms + self.lifetime_ms)
 
-    def renew(self, lease: Lease, now_ms: int) -> Lease:
+    def check(self, lease: Lease, now_ms: int) -> None:
+        if self.lost is not None:
+            raise LockedError(f"the lease of account {lease.account} was lost: {self.lost}")
+
+    def renew(self, lease: Lease, now_ms: int, needed_ms: int = 0) -> Lease:
         if self.lost_at_renewal:
             raise LockedError(f"the lease of {lease.account} was lost")
         return Lease(lease.account, lease.holder, lease.fencing_token, now_ms + self.lifetime_ms)
 
     def release(self, lease: Lease) -> None:
         self.released += 1
+
+    def held_by(self, account: str, now_ms: int) -> HeldBy | None:
+        if self.held_by_run is None:
+            return None
+        return HeldBy(
+            run_id=self.held_by_run,
+            who=f"run {self.held_by_run}",
+            fencing_token=self.token,
+            expires_ms=self.ends_ms,
+        )
+
+    def ask(self, account: str, by: str, now_ms: int, *, reason: str | None) -> bool:
+        self.asks.append((by, reason))
+        if reason is not None and self.yields:
+            self.held_by_run = None
+        return True
+
+    def asked(self, lease: Lease) -> tuple[str, ...]:
+        return tuple(f"run {by}" for by, _ in self.asks)
+
+    def take(
+        self, account: str, holder: str, now_ms: int, *, from_token: int, reason: str
+    ) -> TakenLease:
+        assert from_token == self.token
+        if now_ms < self.ends_ms:
+            raise LockedError("its lease still runs")
+        self.taken.append((holder, reason))
+        self.held_by_run = None
+        return TakenLease(self.acquire(account, holder, now_ms), self.ends_ms)
 
 
 _prompter: type[Prompter] = ScriptedPrompter

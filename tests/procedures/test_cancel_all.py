@@ -288,7 +288,7 @@ async def test_another_plan_than_expected_is_refused(world: World, digest: str) 
 
 
 async def test_a_locked_account_is_left_alone_but_its_gate_is_closed(world: World) -> None:
-    world.leases.held_by = "run-1"
+    world.leases.held_by_run = "run-1"
     with pytest.raises(LockedError):
         await world.run()
     assert not world.venue.permits

@@ -132,19 +132,54 @@ class Lease:
     expires_ms: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBy:
+    """Who holds an account, as its lock says. `who` is the same in words for the operator.
+
+    `expires_ms` is the end of the lease as it was last written down; what was written nowhere is
+    taken to be as long as a lease can be.
+    """
+
+    run_id: str
+    who: str
+    fencing_token: int
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakenLease:
+    """A lease that was taken from a holder who did not answer.
+
+    `old_end_ms` is when the old holder's lease ends, read again after it was replaced: a request
+    that it made before can take effect until then, and for one more request's validity.
+    """
+
+    lease: Lease
+    old_end_ms: int
+
+
 class LeaseControl(Protocol):
     """Who may mutate an account."""
 
     def acquire(self, account: str, holder: str, now_ms: int) -> Lease:
-        """Take the account's lock and lease.
+        """Take the account's lock and lease. Never waits.
 
         Raises:
             LockedError: Another run holds it; the message names the run, host, process and age.
         """
         ...
 
-    def renew(self, lease: Lease, now_ms: int) -> Lease:
-        """Extend the lease.
+    def check(self, lease: Lease, now_ms: int) -> None:
+        """Look whether the lease is still this run's, without extending it.
+
+        Raises:
+            LockedError: It was lost, or another run asks for the account with a reason; nothing
+                may be sent any more.
+        """
+        ...
+
+    def renew(self, lease: Lease, now_ms: int, needed_ms: int = 0) -> Lease:
+        """Extend the lease, to more than `needed_ms` from now.
 
         Raises:
             LockedError: The lease was lost; nothing may be sent any more.
@@ -155,14 +190,51 @@ class LeaseControl(Protocol):
         """Give the account back."""
         ...
 
+    def held_by(self, account: str, now_ms: int) -> HeldBy | None:
+        """Return who holds the account, None when nobody does or the holder cannot be named."""
+        ...
+
+    def ask(self, account: str, by: str, now_ms: int, *, reason: str | None) -> bool:
+        """Tell the holder that the run `by` wants the account; with a reason, that it shall yield.
+
+        Returns whether the request could be written where the holder looks.
+        """
+        ...
+
+    def asked(self, lease: Lease) -> tuple[str, ...]:
+        """Return in words which other runs wanted the account while it was held."""
+        ...
+
+    def take(
+        self, account: str, holder: str, now_ms: int, *, from_token: int, reason: str
+    ) -> TakenLease:
+        """Replace the lock of a holder whose lease has ended and who does not give way.
+
+        Raises:
+            LockedError: The lease still runs, or somebody else holds the account by now.
+            RecordUnwritableError: The new lock cannot be made durable.
+        """
+        ...
+
 
 class LeaseKeeper(Protocol):
-    """The lease of this run, as a wave of cancels sees it."""
+    """The lease of this run, as whoever sends requests under it sees it."""
+
+    def expect_skew(self, skew_ms: int) -> None:
+        """Keep in mind that a request may take effect this much later than its deadline."""
+        ...
 
     def assure(self, now_ms: int, needed_ms: int) -> int:
-        """Return the fencing token when the lease lives longer than `needed_ms`; renew if not.
+        """Return the fencing token of a lease that outlives a request of this validity.
+
+        To be asked immediately before the intent of every mutating request, with the clock read
+        that its deadline is counted from.
 
         Raises:
             LockedError: The lease was lost; nothing may be sent any more.
         """
+        ...
+
+    def why_lost(self, now_ms: int) -> str | None:
+        """Return in words why nothing may be sent any more, None while the lease is ours."""
         ...

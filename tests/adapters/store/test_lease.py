@@ -201,34 +201,6 @@ def test_the_token_grows_when_the_store_missed_some_and_the_file_is_lost(host: H
     assert tokens == sorted(set(tokens))
 
 
-def test_waiting_for_an_account_ends_when_it_is_free(host: Host) -> None:
-    first = host.leases()
-    lease = host.acquire(first, "run-a")
-    waits: list[float] = []
-
-    def pause(seconds: float) -> None:
-        waits.append(seconds)
-        host.clock.advance(int(seconds * 1000))
-        if len(waits) == 3:
-            first.release(lease)
-
-    host.acquire(host.leases(lock_timeout_ms=1000, pause=pause), "run-b")
-    assert len(waits) == 3
-
-
-def test_waiting_for_an_account_ends_in_time(host: Host) -> None:
-    host.acquire(host.leases(), "run-a")
-    waits: list[float] = []
-
-    def pause(seconds: float) -> None:
-        waits.append(seconds)
-        host.clock.advance(int(seconds * 1000))
-
-    with pytest.raises(LockedError, match="run-a"):
-        host.acquire(host.leases(lock_timeout_ms=1000, pause=pause), "run-b")
-    assert sum(waits) == pytest.approx(1.0)
-
-
 def test_a_disk_that_takes_no_lock_file_stops_everything_but_a_cancel(
     host: Host, tmp_path: Path
 ) -> None:

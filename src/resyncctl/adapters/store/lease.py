@@ -4,18 +4,20 @@ The lock decides (it cannot outlive its process, and a stopped process keeps it)
 the fencing token make it visible, and order the holders for whoever compares tokens. Promises: two
 runs never hold one account on this host; the token grows with every grant, also when the store or
 the lock file was lost; a holder notices before its next request that the lock was taken away, or
-that the clock jumped by more than the lease (a suspend), and then sends nothing more. Under break
-glass a cancel is not stopped by a disk that takes no lock file. Called by `procedures.cancel_all`
-through `ports.powers.LeaseControl`.
+that the clock jumped by more than the lease (a suspend), and then sends nothing more; the lock of a
+living holder is replaced only after its lease has ended. Under break glass a cancel is not stopped
+by a disk that takes no lock file. Called by procedures through `ports.powers.LeaseControl`.
 """
 
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resyncctl.adapters.store.append_file import is_locked
+from resyncctl.adapters.store.lease_asks import add_ask, clear_asks, read_asks, standing_ask
+from resyncctl.adapters.store.lease_words import locked, lost, replaced
 from resyncctl.adapters.store.lock_files import (
     HeldElsewhere,
     Holder,
@@ -23,7 +25,9 @@ from resyncctl.adapters.store.lock_files import (
     holder_now,
     is_alive,
     lock,
+    open_for_reading,
     read_lock,
+    replace_lock,
 )
 from resyncctl.adapters.store.places import (
     lock_file,
@@ -31,14 +35,13 @@ from resyncctl.adapters.store.places import (
     private_fallback,
     unwritable,
 )
-from resyncctl.core.errors import LockedError, RecordUnwritableError
+from resyncctl.core.errors import LockedError, RecordUnwritableError, ensure
 from resyncctl.core.snapshot import Unknown
-from resyncctl.ports.powers import Lease
+from resyncctl.ports.powers import HeldBy, Lease, TakenLease
 from resyncctl.ports.store import LeaseRow, Store
 from resyncctl.ports.views import Clock
 
-TTL_MS = 30_000
-_POLL_MS = 50
+TTL_MS = 15_000
 _LOOKS = 5
 _LOOK_S = 0.02
 
@@ -50,14 +53,15 @@ class _Held:
     wall_ms: int
     running_ms: int
     in_store: bool
+    signed: Holder | None
 
 
 class Leases:
     """Implements `ports.powers.LeaseControl` for the accounts of one process.
 
-    `lock_timeout_ms` is how long `acquire` waits for another run, with the whole process standing
-    still; it is meant for a single account. `fallbacks` are used, and doing without a lock is
-    allowed, only under `break_glass`.
+    `fallbacks` are used, and doing without a lock is allowed, only under `break_glass`. With
+    `needs_store` no lease is granted that the store does not know: for acts that do more than
+    reduce risk. `take_lock` is how a lock file is locked.
     """
 
     def __init__(
@@ -67,19 +71,19 @@ class Leases:
         store: Store,
         clock: Clock,
         ttl_ms: int = TTL_MS,
-        lock_timeout_ms: int = 0,
         break_glass: bool = False,
+        needs_store: bool = False,
         fallbacks: tuple[Path, ...] = (),
-        pause: Callable[[float], None] = time.sleep,
+        take_lock: Callable[[Path], LockFile] = lock,
     ) -> None:
         self._state_dir = state_dir
         self._store = store
         self._clock = clock
         self._ttl_ms = ttl_ms
-        self._lock_timeout_ms = lock_timeout_ms
         self._break_glass = break_glass
+        self._needs_store = needs_store
         self._fallbacks = fallbacks if break_glass else ()
-        self._pause = pause
+        self._take_lock = take_lock
         self._held: dict[str, _Held] = {}
         self._trouble: list[str] = []
 
@@ -89,7 +93,7 @@ class Leases:
         return tuple(self._trouble)
 
     def acquire(self, account: str, holder: str, now_ms: int) -> Lease:
-        """Take the account's lock and lease; a holder that has it already keeps it.
+        """Take the account's lock and lease; a holder that has it already keeps it. Never waits.
 
         Raises:
             LockedError: Another run holds it; the message names the run, host, process and age.
@@ -100,7 +104,10 @@ class Leases:
             if held.lease.holder == holder:
                 return self.renew(held.lease, now_ms)
             raise LockedError(f"account {account} is held by {held.lease.holder} of this process")
-        file = self._lock(account, now_ms)
+        try:
+            file = self._try_lock(account, now_ms)
+        except HeldElsewhere as elsewhere:
+            raise locked(account, self._name(account, elsewhere.holder), now_ms) from None
         try:
             granted = self._grant(account, holder, file, now_ms)
         except RecordUnwritableError:
@@ -108,57 +115,171 @@ class Leases:
                 file.close()
             raise
         self._held[account] = granted
+        clear_asks(self._path(account))
         return granted.lease
 
-    def renew(self, lease: Lease, now_ms: int) -> Lease:
-        """Extend the lease.
+    def check(self, lease: Lease, now_ms: int) -> None:
+        """Look whether the lease is still this run's, without extending it.
+
+        Raises:
+            LockedError: It was lost, or another run asks for the account with a reason; nothing
+                may be sent any more.
+        """
+        held = self._ours(lease)
+        self._check_clocks(held, now_ms)
+        self._check_file(held)
+        since_ms = held.signed.since_ms if held.signed is not None else 0
+        ask = standing_ask(self._path(lease.account), lease.holder, since_ms)
+        if ask is not None:
+            raise lost(lease, f"taken over by {ask.describe()}, because: {ask.reason}")
+
+    def renew(self, lease: Lease, now_ms: int, needed_ms: int = 0) -> Lease:
+        """Extend the lease, to more than `needed_ms` from now.
 
         Raises:
             LockedError: The lease was lost; nothing may be sent any more.
         """
-        held = self._held.get(lease.account)
-        if held is None or held.lease.fencing_token != lease.fencing_token:
-            raise _lost(lease, "it was given back")
-        running_ms = self._clock.monotonic_ms()
-        jump_ms = (now_ms - held.wall_ms) - (running_ms - held.running_ms)
-        if abs(jump_ms) > self._ttl_ms:
-            raise _lost(
-                lease,
-                f"the clock jumped by {jump_ms // 1000} s: it was set, or the host was suspended",
-            )
+        held = self._ours(lease)
+        self._check_clocks(held, now_ms)
         self._check_file(held)
-        expires_ms = now_ms + self._ttl_ms
+        expires_ms = now_ms + max(self._ttl_ms, 2 * needed_ms)
+        stored: bool | Unknown = Unknown("the store does not know the lease")
         if held.in_store:
-            renewed = self._store.renew_lease(
+            stored = self._store.renew_lease(
                 lease.account, lease.holder, token=lease.fencing_token, expires_ms=expires_ms
             )
-            if renewed is False:
-                raise _lost(lease, "the store names another holder")
+            if stored is False:
+                raise lost(lease, "the store names another holder")
+        if held.file is not None and held.signed is not None:
+            held.signed = replace(held.signed, expires_ms=expires_ms)
+            written = self._sign(held.file, held.signed)
+            if not written and stored is not True and not self._break_glass:
+                raise lost(lease, "its end could be written down nowhere")
         held.lease = Lease(lease.account, lease.holder, lease.fencing_token, expires_ms)
-        held.wall_ms, held.running_ms = now_ms, running_ms
+        held.wall_ms, held.running_ms = now_ms, self._clock.monotonic_ms()
         return held.lease
 
     def release(self, lease: Lease) -> None:
         """Give the account back. Safe to call twice."""
-        held = self._held.pop(lease.account, None)
-        if held is None:
+        held = self._held.get(lease.account)
+        if held is None or held.lease.fencing_token != lease.fencing_token:
             return
+        del self._held[lease.account]
         self._store.release_lease(lease.account, lease.fencing_token)
         if held.file is not None:
             held.file.close()
 
-    def _lock(self, account: str, now_ms: int) -> LockFile | None:
-        """Lock the account's file, or a fallback one; None when the glass was broken for it."""
-        began_ms = self._clock.monotonic_ms()
-        while True:
-            try:
-                return self._try_lock(account, now_ms)
-            except HeldElsewhere as elsewhere:
-                waited_ms = self._clock.monotonic_ms() - began_ms
-                if waited_ms >= self._lock_timeout_ms:
-                    holder = self._name(account, elsewhere.holder)
-                    raise _locked(account, holder, now_ms + waited_ms) from None
-                self._pause(_POLL_MS / 1000)
+    def vouch(self, account: str, fencing_token: int, deadline_ms: int) -> None:
+        """Hold an intent against the leases of this process, as the last check before its record.
+
+        Raises:
+            InvariantBroken: No lease with this token is held here, or it ends before the request.
+        """
+        held = self._held.get(account)
+        mine = held is not None and held.lease.fencing_token == fencing_token
+        ensure(mine, f"an intent for account {account} was made without its lease")
+        lives = held is not None and deadline_ms < held.lease.expires_ms
+        ensure(lives, f"an intent for account {account} outlives its lease")
+
+    def held_by(self, account: str, now_ms: int) -> HeldBy | None:
+        """Return who holds the account, None when nobody does or the holder cannot be named."""
+        path = self._path(account)
+        holder = read_lock(path) if is_locked(path) else None
+        if holder is None:
+            return None
+        return HeldBy(
+            run_id=holder.run_id,
+            who=holder.describe(now_ms),
+            fencing_token=holder.fencing_token,
+            expires_ms=self._end_of(holder, now_ms),
+        )
+
+    def ask(self, account: str, by: str, now_ms: int, *, reason: str | None) -> bool:
+        """Tell the holder that the run `by` wants the account; with a reason, that it shall yield.
+
+        Returns whether the request could be written where the holder looks.
+        """
+        return add_ask(self._path(account), by, now_ms, reason)
+
+    def asked(self, lease: Lease) -> tuple[str, ...]:
+        """Return in words which other runs wanted the account while it was held."""
+        asks = read_asks(self._path(lease.account))
+        return tuple(dict.fromkeys(a.describe() for a in asks if a.run_id != lease.holder))
+
+    def take(
+        self, account: str, holder: str, now_ms: int, *, from_token: int, reason: str
+    ) -> TakenLease:
+        """Replace the lock of a holder whose lease has ended and who does not give way.
+
+        Raises:
+            LockedError: The lease still runs, or somebody else holds the account by now.
+            RecordUnwritableError: The new lock cannot be made durable.
+        """
+        path = self._path(account)
+        try:
+            with (
+                contextlib.closing(lock(path.with_suffix(".taking"))),
+                contextlib.closing(open_for_reading(path)) as old,
+            ):
+                fresh = replace(holder_now(account, holder, now_ms, from_token), reason=reason)
+                return self._take(old, fresh, from_token)
+        except HeldElsewhere:
+            raise LockedError(f"another run is taking over account {account}") from None
+        except OSError as trouble:
+            raise unwritable(path, trouble) from trouble
+
+    def _take(self, old: LockFile, fresh: Holder, from_token: int) -> TakenLease:
+        account, now_ms = fresh.account, fresh.since_ms
+        before = old.read()
+        if before is None or before.fencing_token != from_token:
+            raise locked(account, before, now_ms)
+        if now_ms <= self._end_of(before, now_ms):
+            raise LockedError(f"the lease of run {before.run_id} on {account} still runs")
+        expires_ms = now_ms + self._ttl_ms
+        token, in_store = self._next_token(account, fresh.run_id, from_token, expires_ms)
+        signed = replace(
+            fresh, fencing_token=token, expires_ms=expires_ms, taken_from=before.run_id
+        )
+        file = replace_lock(old.path, signed)
+        clear_asks(old.path)
+        lease = Lease(account, fresh.run_id, token, expires_ms)
+        running_ms = self._clock.monotonic_ms()
+        self._held[account] = _Held(lease, file, now_ms, running_ms, in_store, signed)
+        # The old holder may have renewed between our look and the replacement. Read again after it:
+        # it looks for its file after it has written, so that one of the two sees the other.
+        return TakenLease(lease, self._end_of(old.read() or before, now_ms))
+
+    def _path(self, account: str) -> Path:
+        return lock_file(self._state_dir, account)
+
+    def _end_of(self, holder: Holder, now_ms: int) -> int:
+        """Return when a holder's lease ends, by every record of it."""
+        ends = [holder.expires_ms or now_ms + self._ttl_ms]
+        row = self._store.lease(holder.account)
+        if isinstance(row, LeaseRow) and row.fencing_token == holder.fencing_token:
+            ends.append(row.expires_ms)
+        return max(ends)
+
+    def _ours(self, lease: Lease) -> _Held:
+        held = self._held.get(lease.account)
+        if held is None or held.lease.fencing_token != lease.fencing_token:
+            raise lost(lease, "it was given back")
+        return held
+
+    def _check_clocks(self, held: _Held, now_ms: int) -> None:
+        jump_ms = (now_ms - held.wall_ms) - (self._clock.monotonic_ms() - held.running_ms)
+        if abs(jump_ms) > self._ttl_ms:
+            words = f"the clock jumped by {jump_ms // 1000} s"
+            raise lost(held.lease, f"{words}: it was set, or the host was suspended")
+
+    def _check_file(self, held: _Held) -> None:
+        if held.file is None:
+            return
+        if not held.file.is_in_place():
+            raise lost(held.lease, replaced(held.lease, read_lock(held.file.path)))
+        written = held.file.read()
+        if written is not None and written.fencing_token > held.lease.fencing_token:
+            raise lost(held.lease, f"run {written.run_id} has a newer one")
 
     def _name(self, account: str, holder: Holder | None) -> Holder | None:
         """Name the holder; one that has only just got the lock needs a moment to sign."""
@@ -166,14 +287,15 @@ class Leases:
             if holder is not None and is_alive(holder):
                 return holder
             time.sleep(_LOOK_S)
-            holder = read_lock(lock_file(self._state_dir, account))
+            holder = read_lock(self._path(account))
         return None
 
     def _try_lock(self, account: str, now_ms: int) -> LockFile | None:
-        path = lock_file(self._state_dir, account)
+        """Lock the account's file, or a fallback one; None when the glass was broken for it."""
+        path = self._path(account)
         try:
             private_directory(path.parent)
-            return lock(path)
+            return self._take_lock(path)
         except RecordUnwritableError as trouble:
             failure = trouble
         except OSError as trouble:
@@ -186,7 +308,7 @@ class Leases:
             with contextlib.suppress(RecordUnwritableError, OSError):
                 private_fallback(root)
                 private_directory(lock_file(root, account).parent)
-                return lock(lock_file(root, account))
+                return self._take_lock(lock_file(root, account))
         self._note(f"no lock could be taken for account {account}")
         return None
 
@@ -208,36 +330,42 @@ class Leases:
         if before is None and not (file is not None and file.is_blank):
             # What was the last token is not known. Milliseconds since 1970 exceed any count.
             floor = now_ms
-        granted = self._store.grant_lease(account, holder, token_above=floor, expires_ms=expires_ms)
-        if isinstance(granted, Unknown) and before is None:
-            floor = now_ms
-        token = floor + 1 if isinstance(granted, Unknown) else granted
+        token, in_store = self._next_token(account, holder, floor, expires_ms)
+        if not in_store and before is None:
+            token = max(token, now_ms + 1)
+        signed = None
         if file is not None:
-            self._write_holder(file, holder_now(account, holder, now_ms, token))
-        return _Held(
-            lease=Lease(account, holder, token, expires_ms),
-            file=file,
-            wall_ms=now_ms,
-            running_ms=self._clock.monotonic_ms(),
-            in_store=not isinstance(granted, Unknown),
-        )
+            signed = holder_now(account, holder, now_ms, token, expires_ms)
+            if not self._sign(file, signed) and not self._break_glass:
+                words = "the lock file cannot say who holds it"
+                raise RecordUnwritableError(words, place=str(file.path))
+        running_ms = self._clock.monotonic_ms()
+        lease = Lease(account, holder, token, expires_ms)
+        return _Held(lease, file, now_ms, running_ms, in_store, signed)
 
-    def _write_holder(self, file: LockFile, holder: Holder) -> None:
+    def _next_token(
+        self, account: str, holder: str, above: int, expires_ms: int
+    ) -> tuple[int, bool]:
+        """Return a token above every one before it, and whether the store knows it."""
+        granted = self._store.grant_lease(account, holder, token_above=above, expires_ms=expires_ms)
+        if not isinstance(granted, Unknown):
+            return granted, True
+        if self._needs_store:
+            raise RecordUnwritableError(
+                f"the lease of account {account} cannot be remembered: {granted.reason}",
+                hint="while the store cannot be used, only cancelling goes on: "
+                f"resyncctl cancel-all {account}",
+            )
+        return above + 1, False
+
+    def _sign(self, file: LockFile, holder: Holder) -> bool:
+        """Write who holds the lock; return whether that is on disk."""
         try:
             file.write(holder)
         except OSError as trouble:
-            if not self._break_glass:
-                raise unwritable(file.path, trouble) from trouble
             self._note(f"{file.path} cannot say who holds it: {trouble.strerror or trouble}")
-
-    def _check_file(self, held: _Held) -> None:
-        if held.file is None:
-            return
-        if not held.file.is_in_place():
-            raise _lost(held.lease, "its lock file was replaced or removed")
-        written = held.file.read()
-        if written is not None and written.fencing_token > held.lease.fencing_token:
-            raise _lost(held.lease, f"run {written.run_id} has a newer one")
+            return False
+        return True
 
     def _note(self, words: str) -> None:
         if words not in self._trouble:
@@ -253,18 +381,3 @@ def read_holder(state_dir: Path, account: str, now_ms: int | None = None) -> str
     if holder is None:
         return "another process"
     return holder.describe(time.time_ns() // 1_000_000 if now_ms is None else now_ms)
-
-
-def _locked(account: str, holder: Holder | None, now_ms: int) -> LockedError:
-    who = holder.describe(now_ms) if holder is not None else "another process"
-    return LockedError(
-        f"account {account} is held by {who}",
-        hint="wait for that run to end, or look at it: resyncctl status",
-    )
-
-
-def _lost(lease: Lease, why: str) -> LockedError:
-    return LockedError(
-        f"the lease of account {lease.account} was lost: {why}",
-        hint="nothing more is sent; run the command again",
-    )

@@ -2,27 +2,34 @@
 
 The lock goes with the open file, so that kill -9 gives it back. The content has a fixed length and
 is overwritten in place, which works on a full disk once the file exists. Promises: whoever holds
-the lock holds it on the file that is at the path, not on one that was replaced; content that cannot
-be read is None and never somebody. Called by `lease`.
+the lock holds it on the file that is at the path, not on one that was replaced; a file that
+replaces another is locked and signed before it can be seen; content that cannot be read is None and
+never somebody. Called by `lease`.
 """
 
+import contextlib
 import fcntl
 import json
 import os
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from resyncctl.adapters.store.journal import user_name
-from resyncctl.adapters.store.places import FILE_MODE, hand_over
+from resyncctl.adapters.store.places import FILE_MODE, hand_over, sync_directory
 
-_LENGTH = 1024
+_LENGTH = 2048
+_REASON_MAX = 120
 _TRIES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who holds, or held last, an account."""
+    """Who holds, or held last, an account.
+
+    `expires_ms` is the end of the lease as last renewed. `taken_from` is the run that it was taken
+    from without its consent, and `reason` why.
+    """
 
     account: str
     run_id: str
@@ -31,6 +38,9 @@ class Holder:
     pid: int
     since_ms: int
     fencing_token: int
+    expires_ms: int = 0
+    taken_from: str = ""
+    reason: str = ""
 
     def describe(self, now_ms: int) -> str:
         """Return who it is in words."""
@@ -40,7 +50,9 @@ class Holder:
         )
 
 
-def holder_now(account: str, run_id: str, now_ms: int, fencing_token: int) -> Holder:
+def holder_now(
+    account: str, run_id: str, now_ms: int, fencing_token: int, expires_ms: int = 0
+) -> Holder:
     """Return this process as a holder."""
     return Holder(
         account=account,
@@ -50,15 +62,21 @@ def holder_now(account: str, run_id: str, now_ms: int, fencing_token: int) -> Ho
         pid=os.getpid(),
         since_ms=now_ms,
         fencing_token=fencing_token,
+        expires_ms=expires_ms,
     )
 
 
 def is_alive(holder: Holder) -> bool:
     """Whether the process that signed still runs; one on another host is believed."""
-    if holder.host != socket.gethostname():
+    return process_lives(holder.host, holder.pid)
+
+
+def process_lives(host: str, pid: int) -> bool:
+    """Whether a process runs on this host; one on another host is believed."""
+    if host != socket.gethostname():
         return True
     try:
-        os.kill(holder.pid, 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except (PermissionError, OverflowError):
@@ -96,12 +114,25 @@ class LockFile:
         Raises:
             OSError: It is not known to be on disk.
         """
-        text = json.dumps(asdict(holder), sort_keys=True, ensure_ascii=True)
+        content = replace(holder, reason=holder.reason[:_REASON_MAX])
+        text = json.dumps(asdict(content), sort_keys=True, ensure_ascii=True)
         data = text.encode("ascii")[: _LENGTH - 1].ljust(_LENGTH - 1) + b"\n"
         written = os.pwrite(self._handle, data, 0)
         if written != len(data):
             raise OSError(f"only {written} bytes of {len(data)} could be written")
         os.fsync(self._handle)
+
+    def begin(self, holder: Holder, scratch: Path) -> None:
+        """Lock and sign the fresh file at `scratch`, then move it to its place.
+
+        Raises:
+            OSError: It is not known to be in its place.
+        """
+        fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.write(holder)
+        hand_over(self._handle, self.path.parent)
+        os.replace(scratch, self.path)
+        sync_directory(self.path.parent)
 
     def is_in_place(self) -> bool:
         """Whether the file at the path is still the one that is locked."""
@@ -144,6 +175,36 @@ def lock(path: Path) -> LockFile:
     raise OSError(f"{path} is being replaced again and again")
 
 
+def replace_lock(path: Path, holder: Holder) -> LockFile:
+    """Put a new lock file, locked and signed, in the place of one that its holder keeps locked.
+
+    Raises:
+        OSError: The new file is not known to be in place; the old one still is.
+    """
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    with contextlib.suppress(FileNotFoundError):
+        scratch.unlink()
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    file = LockFile(path, os.open(scratch, flags, FILE_MODE))
+    try:
+        file.begin(holder, scratch)
+    except OSError:
+        file.close()
+        with contextlib.suppress(OSError):
+            scratch.unlink()
+        raise
+    return file
+
+
+def open_for_reading(path: Path) -> LockFile:
+    """Open a lock file without locking it, so that it can still be read after it was replaced.
+
+    Raises:
+        OSError: There is none.
+    """
+    return LockFile(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW))
+
+
 def read_lock(path: Path) -> Holder | None:
     """Return what a lock file says without locking it, None when it says nothing readable."""
     try:
@@ -164,5 +225,5 @@ def _parse(data: bytes) -> Holder | None:
         holder = Holder(**value)
     except (ValueError, TypeError):
         return None
-    numbers = (holder.pid, holder.since_ms, holder.fencing_token)
+    numbers = (holder.pid, holder.since_ms, holder.fencing_token, holder.expires_ms)
     return holder if all(type(number) is int for number in numbers) else None
