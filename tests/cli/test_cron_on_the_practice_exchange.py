@@ -112,6 +112,7 @@ def test_heartbeat_and_metrics_are_told_of_success_and_of_failure(desk: Desk) ->
         assert paths[4:] == ["/check/78"]
 
 
+@pytest.mark.invariant("I31")
 def test_of_two_overlapping_runs_one_works_and_the_other_says_so(desk: Desk) -> None:
     desk.write_checkpoint()
     desk.control.call("set_latency", milliseconds=700)

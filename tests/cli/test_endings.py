@@ -41,6 +41,7 @@ def perform(job: Job) -> Ran:
     return Ran(code, text_of(out), text_of(err))
 
 
+@pytest.mark.invariant("I9", "I39")
 def test_a_fault_of_ours_is_one_message_and_a_file_without_secrets(tmp_path: Path) -> None:
     async def run(invocation: Invocation) -> Outcome:
         raise ValueError(f"GET /api?timestamp=1&signature=abc apiKey={SECRET}; {SECRET}")

@@ -51,6 +51,7 @@ def test_cancel_all_proves_that_every_order_is_gone(desk: Desk) -> None:
     assert desk.run("audit", "verify").code == 0
 
 
+@pytest.mark.invariant("I41")
 def test_a_dry_run_sends_nothing_and_its_digest_binds(desk: Desk) -> None:
     desk.seed_orders(2)
     planned = desk.run("cancel-all", "--dry-run", "--json").document()
@@ -65,6 +66,7 @@ def test_a_dry_run_sends_nothing_and_its_digest_binds(desk: Desk) -> None:
     assert desk.open_orders() == []
 
 
+@pytest.mark.invariant("I42")
 def test_without_a_terminal_nothing_is_cancelled_but_the_gate_closes(desk: Desk) -> None:
     desk.seed_orders(1)
     ran = desk.run("cancel-all")

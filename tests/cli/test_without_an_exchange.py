@@ -78,6 +78,7 @@ def test_the_gate_closes_and_shows_and_the_board_tells(tmp_path: Path) -> None:
     assert "since" in shown["evidence"]["main"]
 
 
+@pytest.mark.invariant("I12")
 def test_closing_the_gate_needs_no_store(tmp_path: Path) -> None:
     path = configured(tmp_path)
     (tmp_path / "state").mkdir()

@@ -130,6 +130,7 @@ CASES: list[tuple[str, EngineSnapshot, VenueSnapshot, dict[str, Any], Kind]] = [
 ]
 
 
+@pytest.mark.invariant("I6")
 @pytest.mark.parametrize(
     ("ours", "theirs", "policy", "kind"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
 )
@@ -149,12 +150,14 @@ def test_what_is_not_known_is_said(
     assert finding.detail
 
 
+@pytest.mark.invariant("I6")
 def test_a_quiet_account_whose_identity_is_proved_is_clean() -> None:
     comparison = look(engine(), venue())
     assert comparison.findings == ()
     assert comparison.verdict is Verdict.CLEAN
 
 
+@pytest.mark.invariant("I6")
 def test_something_that_agrees_proves_the_account_too() -> None:
     comparison = look(engine(balances=HELD), venue(balances=HELD, identity=Unknown("no")))
     assert comparison.verdict is Verdict.CLEAN

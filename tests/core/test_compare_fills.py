@@ -133,6 +133,7 @@ def test_rows_that_over_explain_a_counter_carry_it() -> None:
     assert comparison.explained[0].what == "filled"
 
 
+@pytest.mark.invariant("I37")
 def test_a_quantity_within_tolerance_is_equal() -> None:
     comparison = look(
         engine([filled(1)]), venue([filled("1.001")]), quantity_tolerance=Decimal("0.01")
@@ -236,6 +237,7 @@ def test_a_booked_copy_is_found_with_and_without_the_original() -> None:
     assert sorted(kinds(comparison)) == [Kind.DUPLICATE_FILL, Kind.PHANTOM_FILL]
 
 
+@pytest.mark.invariant("I38")
 def test_several_contents_under_one_key_at_the_exchange() -> None:
     theirs = [fill(), fill(quantity=Decimal(2)), fill()]
     comparison = look(engine([filled(3)], [fill()]), venue([filled(3)], theirs))

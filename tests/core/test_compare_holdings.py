@@ -70,6 +70,7 @@ def test_entry_prices_drift_beyond_one_part_in_ten_thousand() -> None:
     assert not found("10000", "0")
 
 
+@pytest.mark.invariant("I4", "I37")
 def test_the_unexplained_rest_of_a_position_is_exact() -> None:
     rows = [fill(quantity=Decimal(2)), fill("t2", side=Side.SELL, quantity=Decimal(1))]
     theirs = venue(
@@ -182,6 +183,7 @@ def test_the_ledger_explains_with_severity_info() -> None:
     assert money(ours, theirs, [entry("8", "l0", early)]) == MAJOR
 
 
+@pytest.mark.invariant("I4")
 def test_a_rest_beyond_the_ledger_is_named() -> None:
     theirs = venue(balances=[balance("110", product="linear")], ledger=[entry("3")])
     finding = only(look(engine(balances=[balance("100", product="linear")]), theirs))

@@ -72,6 +72,7 @@ def test_comparing_a_state_with_itself_finds_no_difference(seed: int, wanted: li
     assert found <= about_age_or_reading
 
 
+@pytest.mark.invariant("I8")
 @LAWS
 @given(seed=seeds, wanted=kinds)
 def test_the_order_of_the_rows_does_not_matter(seed: int, wanted: list[Kind]) -> None:
@@ -254,6 +255,7 @@ def _degrade(
     return replace(engine, **changed), venue
 
 
+@pytest.mark.invariant("I2", "I7")
 @settings(max_examples=150, deadline=None)
 @given(seed=seeds, wanted=kinds, steps=st.integers(1, 6))
 def test_less_evidence_never_improves_the_verdict(
@@ -272,6 +274,7 @@ def test_less_evidence_never_improves_the_verdict(
         before = after
 
 
+@pytest.mark.invariant("I7")
 @LAWS
 @given(seed=seeds, wanted=kinds, cut=st.integers(0, 10))
 def test_more_findings_never_improve_the_verdict(seed: int, wanted: list[Kind], cut: int) -> None:
@@ -294,6 +297,7 @@ print(hashlib.sha256(repr((comparison, events)).encode()).hexdigest())
 """
 
 
+@pytest.mark.invariant("I8")
 @pytest.mark.process
 def test_the_report_is_the_same_in_every_process() -> None:
     """Sets iterate in another order in every process; a report must not."""

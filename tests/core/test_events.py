@@ -5,6 +5,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from resyncctl.core.discrepancy import Kind
 from resyncctl.core.events import Event, EventKind, adopt, after_fill, emit
 from resyncctl.core.model import Leg, OrderStatus, Side
@@ -238,6 +240,7 @@ def test_after_fill_follows_the_legal_transitions() -> None:
     assert after_fill(whole_position, fill()).status is PART
 
 
+@pytest.mark.invariant("I28")
 def test_repair_of_a_status_mismatch_with_fills_is_idempotent() -> None:
     cancelled = order(status=OrderStatus.CANCELED)
     ours = engine([cancelled])

@@ -2,6 +2,8 @@
 
 import itertools
 
+import pytest
+
 from resyncctl.core.exit_codes import MEANINGS, NO_MUTATION, ExitCode, combine, nagios_code
 
 
@@ -14,6 +16,7 @@ def test_the_promise_covers_exactly_the_published_codes() -> None:
     assert {int(code) for code in NO_MUTATION} == published
 
 
+@pytest.mark.invariant("I9")
 def test_precedence_of_several_accounts() -> None:
     order = [
         ExitCode.RESIDUAL,
@@ -39,6 +42,7 @@ def test_a_failed_account_beside_a_good_one_is_partial_and_never_ok() -> None:
     assert combine([], mutated=False) is ExitCode.OK
 
 
+@pytest.mark.invariant("I9")
 def test_no_combination_breaks_the_promise_or_invents_success() -> None:
     for left, right in itertools.product(ExitCode, repeat=2):
         whole = combine([left, right], mutated=True)

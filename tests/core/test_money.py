@@ -19,6 +19,7 @@ def test_text_and_decimal_survive_unchanged(number: Decimal) -> None:
     assert decimal_from(plain(number)) == number
 
 
+@pytest.mark.invariant("I36")
 @pytest.mark.parametrize(
     "value",
     [0.1, True, None, "", " 1", "1_0", "NaN", "Infinity", "-0", Decimal("-0.00"), "1,5", b"1"],

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +68,7 @@ selection_strategy = st.builds(
 )
 
 
+@pytest.mark.invariant("I14")
 @given(orders_strategy, selection_strategy, st.booleans())
 def test_a_plan_cancels_exactly_the_selection(
     orders: list[Order], selection: Selection, by_symbol: bool
@@ -106,6 +108,7 @@ def test_the_digest_does_not_depend_on_the_order_of_listing(
     assert first.digest == second.digest
 
 
+@pytest.mark.invariant("I41")
 def test_the_digest_changes_with_any_order_and_with_the_account() -> None:
     one = plan_cancels("main", [order(1)], Selection(), BY_SYMBOL)
     two = plan_cancels("main", [order(1), order(2)], Selection(), BY_SYMBOL)
@@ -113,6 +116,7 @@ def test_the_digest_changes_with_any_order_and_with_the_account() -> None:
     assert len({one.digest, two.digest, elsewhere.digest}) == 3
 
 
+@pytest.mark.invariant("I21")
 def test_protective_orders_stay_and_are_reported() -> None:
     stop = order(1, scope=ALGO, protective=True)
     plan = plan_cancels("main", [stop, order(2, scope=ALGO)], Selection(), BY_SYMBOL)

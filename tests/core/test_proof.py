@@ -30,10 +30,12 @@ def proved(reads: list[ProofRead], *, not_before_ms: int = 1_000) -> bool:
     ).proved
 
 
+@pytest.mark.invariant("I1")
 def test_three_clean_reads_over_the_horizon_prove_it() -> None:
     assert proved([read(1_000), read(21_000), read(41_000)])
 
 
+@pytest.mark.invariant("I1", "I2")
 @pytest.mark.parametrize(
     "reads",
     [
@@ -61,12 +63,14 @@ def test_anything_less_proves_nothing(reads: list[ProofRead]) -> None:
     assert not proved(reads)
 
 
+@pytest.mark.invariant("I2")
 def test_an_empty_manifest_proves_nothing() -> None:
     verdict = judge_absence([], scopes=(), not_before_ms=0, horizon_ms=0, required_reads=0)
     assert not verdict.proved
     assert verdict.missing == ("no scope is declared",)
 
 
+@pytest.mark.invariant("I1")
 def test_at_least_two_reads_are_always_asked_for() -> None:
     one = judge_absence(
         [read(1_000)], scopes=SCOPES, not_before_ms=0, horizon_ms=0, required_reads=1
@@ -85,6 +89,7 @@ reads_strategy = st.lists(
 )
 
 
+@pytest.mark.invariant("I7")
 @given(reads_strategy, st.integers(0, 100_000), st.sampled_from([0, 1, 2]))
 def test_one_more_failed_read_never_completes_a_proof(
     reads: list[ProofRead], began_ms: int, scope: int
@@ -97,6 +102,7 @@ def test_one_more_failed_read_never_completes_a_proof(
     del scope
 
 
+@pytest.mark.invariant("I3")
 def test_only_a_terminal_status_settles_an_order() -> None:
     done = replace(order(1), status=OrderStatus.CANCELED)
     settled = settle_orders({"a": done, "b": order(2), "c": "no answer"})

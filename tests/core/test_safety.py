@@ -33,10 +33,12 @@ def opens(
     return all(c.holds for c in opening_conditions(gate, to, verdict, digests, now_ms))
 
 
+@pytest.mark.invariant("I5")
 def test_fresh_clean_evidence_opens() -> None:
     assert opens()
 
 
+@pytest.mark.invariant("I5", "I11")
 @pytest.mark.parametrize(
     "changed",
     [
@@ -69,6 +71,7 @@ def test_the_step_to_running_needs_no_verdict_younger_than_safe() -> None:
     assert not opens(gate=safe, to=GateState.RUNNING, now_ms=122_001)
 
 
+@pytest.mark.invariant("I11")
 def test_what_is_not_known_equals_nothing() -> None:
     unknown = replace(VERDICT, digests={"policy": "p", "checkpoint": "unknown"})
     assert not opens(verdict=unknown, digests={"policy": "p", "checkpoint": "unknown"})

@@ -136,6 +136,7 @@ def products(**parts: Any) -> Any:
 SAME = products(orders=[order()], positions=[position(3)], balances=[balance("5")])
 
 
+@pytest.mark.invariant("I4")
 def test_two_equal_collects_agree_whatever_the_order_and_the_time() -> None:
     touched = products(
         orders=[order(updated_at_ms=NOW_MS), order(updated_at_ms=NOW_MS)],

@@ -67,6 +67,7 @@ def test_four_hundred_orders_are_gone_and_proved(tmp_path: Path) -> None:
     assert after.virtual_s < 90
 
 
+@pytest.mark.invariant("I47")
 @pytest.mark.parametrize(("kind", "where"), CASES)
 def test_a_passing_fault_is_survived_or_admitted(tmp_path: Path, kind: str, where: str) -> None:
     settings: dict[str, Any] = {"times": 3, "skip": 1 if where == "read" else 0}
@@ -77,6 +78,7 @@ def test_a_passing_fault_is_survived_or_admitted(tmp_path: Path, kind: str, wher
         assert after.code is ExitCode.OK, "the fault passed, and the account is still not proved"
 
 
+@pytest.mark.invariant("I24", "I47")
 @pytest.mark.parametrize(
     "kind",
     [
@@ -105,6 +107,7 @@ def test_four_hundred_orders_under_the_worst_faults(tmp_path: Path, kind: str) -
     check(cancel_crowd(tmp_path, orders=400, faults=faults))
 
 
+@pytest.mark.invariant("I1", "I2")
 @pytest.mark.parametrize("kind", ["body_html", "answer_never", "body_list", "cancel_pretended"])
 def test_a_fault_without_end_is_never_called_proved(tmp_path: Path, kind: str) -> None:
     after = cancel_crowd(

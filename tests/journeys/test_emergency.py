@@ -28,6 +28,7 @@ def state_of(world: DemoWorld) -> Path:
     return world.folder / "state"
 
 
+@pytest.mark.invariant("I46")
 async def test_with_the_store_deleted(tmp_path: Path) -> None:
     async with served(tmp_path) as world:
         await world.command("gate", "close", ACCOUNT)
@@ -48,6 +49,7 @@ async def test_with_the_store_locked_by_somebody_who_sleeps(tmp_path: Path) -> N
             connection.close()
 
 
+@pytest.mark.invariant("I46")
 async def test_with_the_store_corrupt(tmp_path: Path) -> None:
     async with served(tmp_path) as world:
         await world.command("gate", "close", ACCOUNT)
@@ -76,6 +78,7 @@ def full_disk(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", "-l", str(folder)], check=False, capture_output=True)
 
 
+@pytest.mark.invariant("I46")
 async def test_with_the_disk_full(tmp_path: Path) -> None:
     async with served(tmp_path) as world:
         with full_disk(state_of(world)):

@@ -39,6 +39,7 @@ async def kill_after(world: DemoWorld, number: int) -> int:
     return process.returncode or 0
 
 
+@pytest.mark.invariant("I23", "I25", "I26")
 @pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.timeout(300)
@@ -64,6 +65,7 @@ async def test_killed_at_any_effect_the_next_run_finishes(tmp_path: Path, number
         assert not world.control.ask_log("creates", account=ACCOUNT)
 
 
+@pytest.mark.invariant("I25")
 @pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

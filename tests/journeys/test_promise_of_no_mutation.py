@@ -131,6 +131,7 @@ def test_every_promised_code_has_a_provocation() -> None:
     assert set(CASES) | ELSEWHERE == NO_MUTATION
 
 
+@pytest.mark.invariant("I9", "I41")
 @pytest.mark.parametrize("code", CASES, ids=lambda code: code.name)
 async def test_nothing_that_changes_anything_was_sent(tmp_path: Path, code: ExitCode) -> None:
     async with served(tmp_path) as world:

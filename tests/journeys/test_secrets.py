@@ -54,6 +54,7 @@ def what_others_see(pid: int) -> bytes:
     return b"".join(Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
 
 
+@pytest.mark.invariant("I39")
 async def test_canary_secrets_appear_nowhere(tmp_path: Path) -> None:
     async with served(tmp_path) as world:
         printed = ""
@@ -71,6 +72,7 @@ async def test_canary_secrets_appear_nowhere(tmp_path: Path) -> None:
         assert leaks(world, printed), "the search itself must be able to find a leak"
 
 
+@pytest.mark.invariant("I39")
 async def test_the_arguments_and_environment_of_a_run_hold_no_secret(tmp_path: Path) -> None:
     async with served(tmp_path) as world:
         rest_orders(world, 2)

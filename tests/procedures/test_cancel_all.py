@@ -93,6 +93,7 @@ async def test_everything_is_cancelled_and_proved(world: World) -> None:
     assert world.leases.released == 1
 
 
+@pytest.mark.invariant("I12")
 async def test_the_gate_is_closed_before_the_first_request(world: World) -> None:
     seen: list[GateState] = []
     world.venue.on_list = lambda _: seen.append(world.gate.state)
@@ -100,6 +101,7 @@ async def test_the_gate_is_closed_before_the_first_request(world: World) -> None
     assert set(seen) == {GateState.UNSAFE}
 
 
+@pytest.mark.invariant("I23")
 async def test_every_request_has_its_own_earlier_intent(world: World) -> None:
     await world.run()
     intents = [kept for kept in world.journal.records if kept.event == "intent"]
@@ -107,6 +109,7 @@ async def test_every_request_has_its_own_earlier_intent(world: World) -> None:
     assert len({permit.intent_id for permit in world.venue.permits}) == 4
 
 
+@pytest.mark.invariant("I1", "I15")
 async def test_the_proof_waits_for_late_landings_and_spans_the_horizon(world: World) -> None:
     outcome = await world.run()
     assert outcome.timings["quiesce_ms"] >= 5_000
@@ -114,6 +117,7 @@ async def test_the_proof_waits_for_late_landings_and_spans_the_horizon(world: Wo
     assert outcome.evidence["proof_reads"] == 3
 
 
+@pytest.mark.invariant("I1")
 async def test_a_stale_listing_does_not_fool_the_proof(world: World) -> None:
     """The replica hides an order that landed after the gate closed, for thirty seconds."""
     world.venue.lag_ms = 30_000
@@ -130,6 +134,7 @@ async def test_a_stale_listing_does_not_fool_the_proof(world: World) -> None:
     assert outcome.counts["gone"] == 5
 
 
+@pytest.mark.invariant("I15")
 async def test_an_order_of_a_live_engine_restarts_the_proof(world: World) -> None:
     listings = 0
 
@@ -146,6 +151,7 @@ async def test_an_order_of_a_live_engine_restarts_the_proof(world: World) -> Non
     assert outcome.counts["reappeared"] == 1
 
 
+@pytest.mark.invariant("I20")
 @pytest.mark.parametrize("knob", ["ignored_cancels", "lost_answers"])
 async def test_lying_and_lost_answers_are_repeated_until_gone(world: World, knob: str) -> None:
     setattr(world.venue, knob, 6)
@@ -164,6 +170,7 @@ async def test_an_exchange_that_never_cancels_is_residual(world: World) -> None:
     assert {action.state for action in outcome.actions} == {"unproven"}
 
 
+@pytest.mark.invariant("I2")
 async def test_one_scope_that_stays_unreadable_is_residual(world: World) -> None:
     world.venue.unreadable[ALGO] = 10_000
     outcome = await world.run(deadline_ms=200_000)
@@ -171,6 +178,7 @@ async def test_one_scope_that_stays_unreadable_is_residual(world: World) -> None
     assert {o.scope for o in world.venue.resting()} == {ALGO}
 
 
+@pytest.mark.invariant("I2")
 async def test_an_incomplete_listing_is_not_a_proof(world: World) -> None:
     world.venue.incomplete.add(LINEAR)
     outcome = await world.run(deadline_ms=200_000)
@@ -185,6 +193,7 @@ async def test_an_unreadable_scope_is_cancelled_blindly_on_known_symbols(world: 
     assert outcome.exit_code is ExitCode.OK
 
 
+@pytest.mark.invariant("I21")
 async def test_blind_cancels_never_touch_stops_that_should_stay(world: World) -> None:
     world.venue.unreadable[ALGO] = 10_000
     await world.run(known_symbols=((ALGO, "BTC/USDT:USDT", "BTCUSDT"),), deadline_ms=100_000)
@@ -199,6 +208,7 @@ async def test_blind_cancels_never_touch_stops_that_should_stay(world: World) ->
     assert not other.venue.resting()
 
 
+@pytest.mark.invariant("I3")
 async def test_orders_without_a_terminal_status_are_not_proved(world: World) -> None:
     world.venue.broken_look_ups = True
     outcome = await world.run()
@@ -206,6 +216,7 @@ async def test_orders_without_a_terminal_status_are_not_proved(world: World) -> 
     assert outcome.evidence["not_proved"] == ["4 orders have no terminal status"]
 
 
+@pytest.mark.invariant("I3")
 async def test_not_found_is_asked_again_and_is_no_terminal_status(world: World) -> None:
     world.venue.not_found_look_ups = 6
     assert (await world.run()).exit_code is ExitCode.OK
@@ -224,6 +235,7 @@ async def test_a_fill_between_listing_and_cancel_is_reported(world: World) -> No
     assert outcome.exit_code is ExitCode.OK
 
 
+@pytest.mark.invariant("I21")
 async def test_protective_stops_stay_and_are_expected(world: World) -> None:
     stop = order(5, scope=ALGO, protective=True)
     world.venue.put(stop)
@@ -234,6 +246,7 @@ async def test_protective_stops_stay_and_are_expected(world: World) -> None:
     assert outcome.evidence["kept_protective"] == [order_key(stop)]
 
 
+@pytest.mark.invariant("I21")
 async def test_the_operator_may_choose_to_cancel_protective_stops(world: World) -> None:
     world.venue.put(order(5, scope=ALGO, protective=True))
     world.prompter.script = [
@@ -245,11 +258,13 @@ async def test_the_operator_may_choose_to_cancel_protective_stops(world: World) 
     assert not world.venue.resting()
 
 
+@pytest.mark.invariant("I14")
 async def test_the_confirmation_tells_the_blast_radius(world: World) -> None:
     world.prompter.script = [("LIVE fake/main: cancel 4 orders on 3 symbols, 600 USDT?", True)]
     assert (await world.run(assume_yes=False)).exit_code is ExitCode.OK
 
 
+@pytest.mark.invariant("I42")
 @pytest.mark.parametrize(
     ("script", "error"), [([("cancel", False)], DeclinedError), ([], NoTerminalError)]
 )
@@ -264,6 +279,7 @@ async def test_without_a_yes_nothing_is_sent(
     assert world.leases.released == 1
 
 
+@pytest.mark.invariant("I41")
 async def test_a_dry_run_changes_nothing_and_prints_the_digest_of_the_real_run(
     world: World,
 ) -> None:
@@ -280,6 +296,7 @@ async def test_a_dry_run_that_cannot_see_everything_is_incomplete(world: World) 
     assert (await world.run(dry_run=True)).exit_code is ExitCode.INCOMPLETE
 
 
+@pytest.mark.invariant("I41")
 @pytest.mark.parametrize("digest", ["0" * 16, "", "abc"])
 async def test_another_plan_than_expected_is_refused(world: World, digest: str) -> None:
     with pytest.raises(StalePlanError):
@@ -287,6 +304,7 @@ async def test_another_plan_than_expected_is_refused(world: World, digest: str) 
     assert not world.venue.permits
 
 
+@pytest.mark.invariant("I31")
 async def test_a_locked_account_is_left_alone_but_its_gate_is_closed(world: World) -> None:
     world.leases.held_by_run = "run-1"
     with pytest.raises(LockedError):
@@ -295,6 +313,7 @@ async def test_a_locked_account_is_left_alone_but_its_gate_is_closed(world: Worl
     assert world.gate.state is GateState.UNSAFE
 
 
+@pytest.mark.invariant("I30")
 async def test_a_lost_lease_stops_before_the_next_request(world: World) -> None:
     world.leases.lifetime_ms = 5_000
     world.leases.lost_at_renewal = True
@@ -303,6 +322,7 @@ async def test_a_lost_lease_stops_before_the_next_request(world: World) -> None:
     assert not world.venue.permits
 
 
+@pytest.mark.invariant("I30")
 async def test_a_lease_lost_in_the_middle_is_residual_not_locked(world: World) -> None:
     world.leases.lifetime_ms = 8_000
     world.leases.lost_at_renewal = True
@@ -313,6 +333,7 @@ async def test_a_lease_lost_in_the_middle_is_residual_not_locked(world: World) -
     assert "the lease of main was lost" in str(outcome.evidence["not_proved"])
 
 
+@pytest.mark.invariant("I12")
 async def test_a_gate_that_cannot_be_written_stops_no_cancel(world: World) -> None:
     world.gate.broken = True
     outcome = await world.run()
@@ -320,6 +341,7 @@ async def test_a_gate_that_cannot_be_written_stops_no_cancel(world: World) -> No
     assert outcome.evidence["gate_trouble"] == "the gate file cannot be written"
 
 
+@pytest.mark.invariant("I23")
 async def test_a_journal_that_cannot_be_written_sends_nothing(world: World) -> None:
     world.journal.breaks_at = 1
     with pytest.raises(RecordUnwritableError):
@@ -341,6 +363,7 @@ async def test_a_refused_key_ends_the_run_before_anything_is_sent(world: World) 
     assert world.gate.state is GateState.UNSAFE
 
 
+@pytest.mark.invariant("I35")
 async def test_a_deadline_before_the_first_request_says_so(world: World) -> None:
     with pytest.raises(DeadlineError):
         await world.run(deadline_ms=0)
@@ -359,6 +382,7 @@ async def test_an_interrupt_starts_nothing_new(world: World) -> None:
     assert "the run was interrupted" in str(outcome.evidence["not_proved"])
 
 
+@pytest.mark.invariant("I14")
 async def test_filters_cancel_only_what_they_name(world: World) -> None:
     outcome = await world.run(selection=Selection(prefixes=("mm1-",)))
     assert outcome.exit_code is ExitCode.OK
@@ -374,6 +398,7 @@ async def test_stale_hygiene_leaves_the_gate_alone(world: World) -> None:
     assert [o.venue_order_id for o in world.venue.resting()] == ["8"]
 
 
+@pytest.mark.invariant("I3", "I26")
 async def test_orders_of_an_unfinished_run_are_settled_too(world: World) -> None:
     earlier = order(1, client="mm1-a")
     world.venue.truth[order_key(earlier)] = replace(earlier, status=OrderStatus.CANCELED)
@@ -382,6 +407,7 @@ async def test_orders_of_an_unfinished_run_are_settled_too(world: World) -> None
     assert outcome.counts["gone"] == 4
 
 
+@pytest.mark.invariant("I28")
 async def test_an_empty_account_is_proved_too() -> None:
     empty = World()
     outcome = await empty.run()
@@ -402,6 +428,7 @@ async def test_the_policy_may_set_the_horizon(world: World) -> None:
     assert 2_000 <= outcome.timings["proof_ms"] < 10_000
 
 
+@pytest.mark.invariant("I2")
 async def test_a_venue_that_is_not_wholly_seen_is_cancelled_but_never_proved(
     world: World,
 ) -> None:

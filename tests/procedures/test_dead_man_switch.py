@@ -61,6 +61,7 @@ def bench(
     return Bench(clock, power, kept, leases, switches)
 
 
+@pytest.mark.invariant("I22", "I23")
 async def test_every_arming_and_stop_is_journaled_before_it_is_sent() -> None:
     made = bench()
     state = await made.switches.arm([BTC, ETH])
@@ -106,6 +107,7 @@ async def test_the_countdown_stays_within_what_the_venue_takes(
     assert [asked[2] for asked in made.power.asked] == [armed_ms]
 
 
+@pytest.mark.invariant("I22")
 async def test_it_is_refreshed_at_half_time_and_never_more_often() -> None:
     made = bench()
     await made.switches.arm([BTC, ETH])
@@ -150,6 +152,7 @@ async def test_an_arming_without_an_answer_is_unresolved_until_it_is_stopped(fau
     assert made.unresolved() == ()
 
 
+@pytest.mark.invariant("I22")
 async def test_a_stop_that_is_not_acknowledged_blocks_until_the_time_has_passed() -> None:
     made = bench(None, "lost", "refused", "lost")
     await made.switches.arm([BTC])
@@ -174,6 +177,7 @@ async def test_a_stopped_countdown_is_not_refreshed() -> None:
     assert [asked[0] for asked in made.power.asked] == ["arm"] + ["disarm"] * 3
 
 
+@pytest.mark.invariant("I22")
 async def test_a_later_run_finds_and_stops_what_a_crashed_run_left() -> None:
     crashed = bench("late")
     await crashed.switches.arm([BTC])

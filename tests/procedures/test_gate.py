@@ -84,6 +84,7 @@ async def test_a_refusal_lists_every_condition() -> None:
     assert not world.gate.moves
 
 
+@pytest.mark.invariant("I5")
 async def test_evidence_that_expires_while_typing_refuses() -> None:
     world = World()
 
@@ -98,6 +99,7 @@ async def test_evidence_that_expires_while_typing_refuses() -> None:
     assert world.gate.state is GateState.UNSAFE
 
 
+@pytest.mark.invariant("I42")
 @pytest.mark.parametrize("name", ["", "Main", "other"])
 async def test_a_wrong_name_moves_nothing(name: str) -> None:
     world = World()
@@ -112,6 +114,7 @@ async def test_without_a_terminal_the_flag_is_named() -> None:
     assert refusal.value.hint == "Pass --confirm main."
 
 
+@pytest.mark.invariant("I12", "I28")
 def test_closing_needs_nothing_and_works_twice() -> None:
     world = World()
     for _ in range(2):
@@ -132,6 +135,7 @@ def test_showing_an_untrusted_gate_blocks() -> None:
     assert (shown.exit_code, shown.status) == (ExitCode.BLOCKED, "unsafe")
 
 
+@pytest.mark.invariant("I12")
 def test_the_guard_closes_the_gate_on_a_storm_of_unknown_orders_only() -> None:
     storm = Discrepancy(
         kind=Kind.UNKNOWN_ORDER_STORM, severity=Severity.CRITICAL, subject=Subject(account="main")

@@ -92,6 +92,7 @@ async def test_an_orphan_order_blocks() -> None:
     assert outcome.next_step == "resyncctl cancel-all main"
 
 
+@pytest.mark.invariant("I2")
 @pytest.mark.parametrize("scope", SCOPES)
 async def test_an_unreadable_scope_is_never_clean(scope: object) -> None:
     world = World()
@@ -116,6 +117,7 @@ async def test_an_unreadable_position_mode_makes_positions_unknown() -> None:
     assert (await world.run()).verdict is Verdict.UNKNOWN
 
 
+@pytest.mark.invariant("I4")
 async def test_an_account_that_never_holds_still_is_moving() -> None:
     world = World()
 
@@ -165,6 +167,7 @@ async def test_a_missing_order_is_looked_up_and_never_assumed() -> None:
     assert "look up 5" in world.venue.calls
 
 
+@pytest.mark.invariant("I28")
 async def test_repair_writes_the_events_and_a_second_run_finds_nothing() -> None:
     world = World()
     missing = replace(order(5), filled=Decimal(0))
@@ -193,6 +196,7 @@ async def test_first_contact_that_fails_is_an_error_not_a_verdict() -> None:
         await world.run()
 
 
+@pytest.mark.invariant("I5")
 async def test_the_verdict_is_bound_to_policy_manifest_and_checkpoint() -> None:
     world = World()
     first = (await world.run()).evidence["digests"]
@@ -233,6 +237,7 @@ async def test_a_shorter_look_back_that_was_asked_for_is_covered() -> None:
     assert (await world.run(since_ms=hour_ago_ms)).verdict is Verdict.CLEAN
 
 
+@pytest.mark.invariant("I2")
 async def test_a_scope_of_the_manifest_that_nobody_read_is_never_clean() -> None:
     world = World()
     world.venue.scopes = (SPOT,)

@@ -214,6 +214,7 @@ def test_a_terminal_without_unicode_gets_ascii(name: str) -> None:
     assert as_text(screen_of(SCREENS[name](), look), look).isascii()
 
 
+@pytest.mark.invariant("I45")
 @pytest.mark.parametrize("name", SCREENS)
 def test_text_from_outside_cannot_steer_the_terminal(name: str) -> None:
     text = as_text(screen_of(SCREENS[name](), Look(width=80)), Look(width=80))

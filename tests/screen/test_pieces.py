@@ -32,6 +32,7 @@ from resyncctl.screen.text import (
 from tests.fakes import outcomes as made
 
 
+@pytest.mark.invariant("I45")
 @given(st.text())
 def test_safe_text_holds_no_character_that_steers(text: str) -> None:
     safe = safe_text(text)

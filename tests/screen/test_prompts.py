@@ -42,6 +42,7 @@ def spawn(body: str) -> "pexpect.spawn[str]":
     )
 
 
+@pytest.mark.invariant("I42")
 @pytest.mark.process
 @pytest.mark.parametrize(("keys", "answer"), [("y", "True"), ("n", "False"), ("\r", "False")])
 def test_a_confirmation_takes_enter_as_the_safe_answer(keys: str, answer: str) -> None:
@@ -112,6 +113,7 @@ def test_questions_stand_on_standard_error(tmp_path: Path) -> None:
     assert out.read_text() == "ANSWER True\n"
 
 
+@pytest.mark.invariant("I42")
 @pytest.mark.parametrize("may_ask", [True, False])
 async def test_without_a_terminal_the_flag_that_answers_is_named(
     may_ask: bool, monkeypatch: pytest.MonkeyPatch

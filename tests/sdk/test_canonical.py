@@ -92,6 +92,7 @@ def test_ambiguous_or_broken_text_is_refused(text: bytes, words: str) -> None:
         parse(text)
 
 
+@pytest.mark.invariant("I36")
 @pytest.mark.parametrize("value", [1.5, float("nan"), float("inf"), 2.0])
 def test_floats_are_refused_when_writing_and_the_place_is_named(value: float) -> None:
     with pytest.raises(FormatError, match=r"\$\.a\[1\]\.b is the float"):
@@ -135,6 +136,7 @@ def test_numbers_survive_as_text(number: Decimal) -> None:
     assert decimal_of(text) == number
 
 
+@pytest.mark.invariant("I36")
 @pytest.mark.parametrize(
     "value",
     [

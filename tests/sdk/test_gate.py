@@ -71,12 +71,14 @@ def test_the_other_states_do_not_permit_orders(place: Path, state: str) -> None:
         Gate(place, "main").require()
 
 
+@pytest.mark.invariant("I11")
 def test_a_missing_file_is_unsafe_and_says_so(place: Path) -> None:
     status = read_gate(place, "main")
     assert (status.state, status.trusted, status.sequence) == (GateState.UNSAFE, False, 0)
     assert "no gate file" in status.reason
 
 
+@pytest.mark.invariant("I11")
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -137,6 +139,7 @@ def test_an_impossible_path_is_unsafe_and_does_not_raise() -> None:
     assert not read_gate("bad\0name", "main").permits_orders
 
 
+@pytest.mark.invariant("I11")
 @settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

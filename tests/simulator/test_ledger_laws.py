@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -148,6 +149,7 @@ def test_locks_are_what_open_orders_need_and_legs_are_the_sum_of_fills(
         assert Decimal(order["executed"]) == executed <= Decimal(order["quantity"])
 
 
+@pytest.mark.invariant("I29")
 @settings(max_examples=30, deadline=None)
 @given(_acts())
 def test_the_same_seed_and_acts_give_the_same_history(acts: list[tuple[Any, ...]]) -> None:

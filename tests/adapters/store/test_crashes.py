@@ -33,6 +33,7 @@ def dead(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.invariant("I25")
 @pytest.mark.process
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_rerun_finishes_what_a_kill_left(dead: Path, moment: str) -> None:

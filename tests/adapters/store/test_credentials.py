@@ -145,6 +145,7 @@ def test_a_command_prints_the_key() -> None:
     assert load(reference).reveal() == PLAIN
 
 
+@pytest.mark.invariant("I45")
 def test_no_shell_looks_at_a_command(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     text = "import sys; assert sys.argv[1].startswith('$('); print(" + repr(TOML) + ")"

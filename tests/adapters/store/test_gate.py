@@ -55,6 +55,7 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
 
 
+@pytest.mark.invariant("I11")
 def test_without_files_the_gate_is_unsafe_and_not_trusted(desk: Desk) -> None:
     reading = desk.gate.read("main")
     assert (reading.state, reading.trusted) == (GateState.UNSAFE, False)
@@ -102,6 +103,7 @@ def test_truth_table_of_two_copies(desk: Desk, own: str, engine: str) -> None:
         assert reading.reason
 
 
+@pytest.mark.invariant("I12")
 @pytest.mark.parametrize(("own", "engine"), PAIRS)
 def test_closing_works_from_everywhere(desk: Desk, own: str, engine: str) -> None:
     put(desk.own, own)
@@ -115,6 +117,7 @@ ALL = list(itertools.product(GateState, GateState))
 OPENINGS = {(GateState.UNSAFE, GateState.SAFE), (GateState.SAFE, GateState.RUNNING)}
 
 
+@pytest.mark.invariant("I11")
 @pytest.mark.parametrize(("before", "to"), ALL)
 def test_truth_table_of_moves(desk: Desk, before: GateState, to: GateState) -> None:
     desk.open_to(before)
@@ -126,6 +129,7 @@ def test_truth_table_of_moves(desk: Desk, before: GateState, to: GateState) -> N
         assert desk.gate.read("main").state is before
 
 
+@pytest.mark.invariant("I11")
 @pytest.mark.parametrize(
     "evidence",
     [None, {}, {"verdict_run": "r"}, {"valid_until_ms": "soon"}, {"valid_until_ms": True}],

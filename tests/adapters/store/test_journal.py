@@ -53,6 +53,7 @@ def test_each_record_links_to_the_one_before(tmp_path: Path) -> None:
     assert reading.head == journal.head
 
 
+@pytest.mark.invariant("I23")
 def test_an_intent_is_on_disk_before_the_permit_is_given(tmp_path: Path) -> None:
     """What has not been fsynced does not count: a disk that keeps only synced bytes is asked."""
     synced: dict[str, int] = {}
@@ -192,6 +193,7 @@ def test_a_symbolic_link_in_the_way_is_refused(tmp_path: Path) -> None:
     assert list(elsewhere.iterdir()) == []
 
 
+@pytest.mark.invariant("I27")
 def test_a_torn_end_is_cut_off_at_every_byte(tmp_path: Path) -> None:
     """Whatever part of the last record a crash left, the records before it stay, and it is told."""
     journal = new_journal(tmp_path)
@@ -215,6 +217,7 @@ def test_a_torn_end_is_cut_off_at_every_byte(tmp_path: Path) -> None:
             assert events == ["step", "step", *told, "after"], (cut, filler)
 
 
+@pytest.mark.invariant("I27")
 def test_a_garbled_last_line_counts_as_torn(tmp_path: Path) -> None:
     journal = new_journal(tmp_path)
     journal.record("one", {})
@@ -226,6 +229,7 @@ def test_a_garbled_last_line_counts_as_torn(tmp_path: Path) -> None:
     assert reading.head.sequence == 1
 
 
+@pytest.mark.invariant("I27")
 def test_a_broken_chain_is_not_extended_but_linked_to(tmp_path: Path) -> None:
     journal = new_journal(tmp_path)
     for number in range(4):
@@ -256,6 +260,7 @@ def test_the_record_of_another_run_breaks_the_chain(tmp_path: Path) -> None:
     assert [item.kind for item in read_file(journal.path, RUN).breaks] == ["foreign"]
 
 
+@pytest.mark.invariant("I39")
 def test_a_secret_cannot_enter(tmp_path: Path) -> None:
     secret = 'CANARY+/="quoted\\ä'
     journal = create_journal(

@@ -53,6 +53,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
     made.close()
 
 
+@pytest.mark.invariant("I31")
 def test_the_second_run_is_told_who_holds_the_account(host: Host) -> None:
     host.acquire(host.leases(), "run-a")
     host.clock.advance(42_000)
@@ -105,6 +106,7 @@ def test_an_expired_lease_that_nobody_took_can_be_renewed(host: Host) -> None:
     assert leases.renew(lease, host.clock.now_ms()).expires_ms == host.clock.now_ms() + TTL_MS
 
 
+@pytest.mark.invariant("I30")
 @pytest.mark.parametrize("jump_ms", [TTL_MS + 1, -TTL_MS - 1, 3_600_000])
 def test_a_jump_of_the_clock_ends_the_lease(host: Host, jump_ms: int) -> None:
     """A suspended laptop wakes up: its wall clock has moved, its monotonic clock has not."""
@@ -140,6 +142,7 @@ def test_a_lock_file_that_was_removed_or_replaced_ends_the_lease(host: Host) -> 
     assert row.holder == "run-b"
 
 
+@pytest.mark.invariant("I30")
 def test_a_store_that_names_somebody_else_ends_the_lease(host: Host) -> None:
     leases = host.leases()
     lease = host.acquire(leases, "run-a")
@@ -282,6 +285,7 @@ def child(state_dir: Path, name: str, hold_s: float) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.invariant("I31")
 @pytest.mark.process
 def test_of_many_racing_processes_exactly_one_gets_the_account(tmp_path: Path) -> None:
     racers = [child(tmp_path, f"run-{number}", 30) for number in range(4)]

@@ -55,6 +55,7 @@ def test_a_living_run_is_not_unfinished(tmp_path: Path) -> None:
     assert (run.alive, run.crashed, run.exit_code, run.unfinished) == (False, False, 0, False)
 
 
+@pytest.mark.invariant("I25")
 def test_a_crashed_run_tells_what_it_may_have_sent(tmp_path: Path) -> None:
     crashed_with_intents(tmp_path, "a", "b")
     (run,) = unfinished_runs([tmp_path])
@@ -68,6 +69,7 @@ def test_a_crashed_run_tells_what_it_may_have_sent(tmp_path: Path) -> None:
     assert open_intents([tmp_path], "c") == ()
 
 
+@pytest.mark.invariant("I25")
 def test_a_run_that_ended_with_open_requests_is_unfinished(tmp_path: Path) -> None:
     journal = begun(tmp_path)
     journal.intend("cancel_order", {"account": "main"}, deadline_ms=5, fencing_token=4)
@@ -127,6 +129,7 @@ def test_a_dead_cancel_all_is_never_taken_over_without_a_word(tmp_path: Path) ->
     assert [run.run_id for run in unfinished_runs([tmp_path])] == [RUN]
 
 
+@pytest.mark.invariant("I26")
 @pytest.mark.parametrize("ends", [True, False])
 @pytest.mark.parametrize("status", ["proved_empty", "residual", None])
 def test_an_account_is_left_over_until_it_is_proved(

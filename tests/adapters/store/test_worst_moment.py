@@ -112,6 +112,7 @@ def test_the_whole_state_directory_is_gone(desk: Desk) -> None:
     watched(desk)
 
 
+@pytest.mark.invariant("I46")
 def test_the_state_directory_cannot_be_used_at_all(desk: Desk) -> None:
     shutil.rmtree(desk.state_dir)
     desk.state_dir.write_text("a file is in the way")
@@ -122,6 +123,7 @@ def test_the_state_directory_cannot_be_used_at_all(desk: Desk) -> None:
     assert verify_chains([desk.state_dir, desk.fallback]).ok
 
 
+@pytest.mark.invariant("I46")
 def test_no_place_at_all_takes_a_journal(desk: Desk) -> None:
     for folder in (desk.state_dir, desk.fallback.parent):
         shutil.rmtree(folder)

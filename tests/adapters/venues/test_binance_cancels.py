@@ -44,6 +44,7 @@ def furnish(place: Practice, count: int = 3) -> None:
         place.algo_order(client_order_id=f"a{number}")
 
 
+@pytest.mark.invariant("I24")
 async def test_wire_mutations_never_exceed_permits(place: Practice) -> None:
     furnish(place, 12)
     every = [order for scope in (SPOT, LINEAR, ALGO) for order in await orders(place, scope)]
@@ -85,6 +86,7 @@ async def test_a_whole_order_list_goes_with_one_of_its_legs(place: Practice) -> 
     assert again.already_gone
 
 
+@pytest.mark.invariant("I20")
 async def test_an_acknowledgement_that_lies_is_still_only_an_acknowledgement(
     place: Practice,
 ) -> None:
@@ -228,6 +230,7 @@ def test_nothing_in_the_table_creates_or_amends() -> None:
     }
 
 
+@pytest.mark.invariant("I10", "I13")
 @pytest.mark.parametrize(
     "request_line",
     [

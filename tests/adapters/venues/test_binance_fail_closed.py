@@ -178,6 +178,7 @@ def is_clean(result: object) -> bool:
     return not isinstance(result, Unknown | ResyncError)
 
 
+@pytest.mark.invariant("I2")
 @pytest.mark.parametrize("body", BODIES)
 async def test_no_sick_body_becomes_a_clean_reading(
     places: Callable[[str], Practice], body: str

@@ -101,11 +101,13 @@ def test_what_did_not_leave_is_a_rejection_that_was_not_sent(phase: Phase) -> No
     assert (outcome.kind, outcome.sent) == (NO, False)
 
 
+@pytest.mark.invariant("I2", "I19")
 def test_what_left_without_an_answer_is_unknown() -> None:
     outcome = outcome_of(failed(Phase.SENT))
     assert (outcome.kind, outcome.sent) == (UNKNOWN, True)
 
 
+@pytest.mark.invariant("I20")
 @pytest.mark.parametrize("code", [-2011, -2013])
 def test_already_gone_is_marked_and_not_acknowledged(code: int) -> None:
     outcome = outcome_of(answered(400, error(code)))

@@ -80,6 +80,7 @@ def test_a_nonce_never_repeats_where_it_must_not() -> None:
 CEILING = 100 - RESERVED_SHARE_PERCENT
 
 
+@pytest.mark.invariant("I33")
 async def test_a_read_waits_for_the_next_minute_and_a_cancel_does_not() -> None:
     clock = FakeClock()
     budget = WeightBudget(clock, limit=100)
@@ -92,6 +93,7 @@ async def test_a_read_waits_for_the_next_minute_and_a_cancel_does_not() -> None:
     assert clock.now_ms() % MINUTE_MS == 50
 
 
+@pytest.mark.invariant("I33")
 async def test_the_reserve_is_at_least_thirty_percent_and_for_proofs() -> None:
     assert RESERVED_SHARE_PERCENT >= 30
     clock = FakeClock()

@@ -148,6 +148,7 @@ async def cells(venue: str) -> Iterator[tuple[Call, str, Any]]:
     return iter(found)
 
 
+@pytest.mark.invariant("I2")
 @pytest.mark.parametrize("venue", sorted(BODIES))
 async def test_no_broken_body_is_believed(venue: str) -> None:
     lies = []

@@ -120,6 +120,7 @@ async def how_it_ended(run: Awaitable[AccountOutcome]) -> AccountOutcome:
         )
 
 
+@pytest.mark.invariant("I2")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("venue", sorted(BODIES))
 async def test_no_reconcile_over_broken_bodies_ends_clean(venue: str, kind: str) -> None:
@@ -132,6 +133,7 @@ async def test_no_reconcile_over_broken_bodies_ends_clean(venue: str, kind: str)
     await opened.view.close()
 
 
+@pytest.mark.invariant("I2")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("venue", sorted(BODIES))
 async def test_no_cancel_all_over_broken_bodies_ends_proved(venue: str, kind: str) -> None:

@@ -63,6 +63,7 @@ def markets(
     )
 
 
+@pytest.mark.invariant("I38")
 def test_the_mapping_is_one_to_one() -> None:
     twin = replace(ETH, venue_id="ETHUSDT_OLD")
     table = build_table([BTC, ETH, twin], 0)

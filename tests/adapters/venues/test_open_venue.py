@@ -40,6 +40,7 @@ async def test_opening_sends_nothing() -> None:
     assert session.closed
 
 
+@pytest.mark.invariant("I44")
 async def test_the_test_world_never_meets_the_real_one() -> None:
     session = ScriptedSession({"*": Say([])})
     clock = FakeClock()

@@ -75,6 +75,7 @@ CASES = {
 }
 
 
+@pytest.mark.invariant("I38")
 @pytest.mark.parametrize("newest_first", [False, True])
 @pytest.mark.parametrize("name", CASES)
 async def test_every_row_is_read_once(name: str, newest_first: bool) -> None:
@@ -115,6 +116,7 @@ async def test_a_full_page_makes_the_reading_repeat() -> None:
     assert short.asked == ["0-900"]
 
 
+@pytest.mark.invariant("I38")
 async def test_readings_that_never_agree_are_told() -> None:
     more = [trade(100 + n, 200 + n) for n in range(40)]
     history = History([trade(n, n) for n in range(PAGE)], grows=more)

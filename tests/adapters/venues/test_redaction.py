@@ -35,6 +35,7 @@ def test_secrets_go_by_name(text: str) -> None:
     assert HIDDEN in redact(text)
 
 
+@pytest.mark.invariant("I39")
 def test_secrets_go_by_value_wherever_they_stand() -> None:
     remember_secrets(["by-value-canary-1", None, "", "short"])
     assert redact("x by-value-canary-1 y") == f"x {HIDDEN} y"

@@ -94,6 +94,7 @@ async def deletes_seen(
     return sum(line.startswith("DELETE") for line in hits)
 
 
+@pytest.mark.invariant("I24")
 async def test_a_dropped_request_is_not_sent_again(certificates: Certificates) -> None:
     assert await deletes_seen(open_session, certificates.ca_file) == 1
 
@@ -217,6 +218,7 @@ async def test_a_stranger_with_another_certificate_is_not_trusted(
     assert len(exchange.log) == 0
 
 
+@pytest.mark.invariant("I44")
 async def test_practice_mode_needs_its_place_and_no_other_mode_may_have_one() -> None:
     place = PracticePlace("127.0.0.1", 1, "ca.pem")
     secrets = Secrets(api_key=KEY, secret=SECRET)

@@ -80,6 +80,7 @@ async def test_a_whole_answer_passes_with_exact_numbers() -> None:
     await client.close()
 
 
+@pytest.mark.invariant("I10", "I13")
 async def test_an_order_can_not_be_created_or_amended() -> None:
     session = ScriptedSession({"*": Say({"orderId": 1})})
     clock = FakeClock()
@@ -92,6 +93,7 @@ async def test_an_order_can_not_be_created_or_amended() -> None:
     await client.close()
 
 
+@pytest.mark.invariant("I24")
 async def test_one_permit_pays_for_one_request() -> None:
     session = ScriptedSession({"*": Say({"orderId": 1})})
     clock = FakeClock()
@@ -160,6 +162,7 @@ async def test_the_phase_says_whether_a_byte_left(error: Exception, phase: Phase
     await client.close()
 
 
+@pytest.mark.invariant("I24")
 async def test_a_redirect_is_not_followed_and_not_a_success() -> None:
     session = ScriptedSession({"*": Say("", status=302, headers={"Location": "https://x/"})})
     client = connection(session)
@@ -189,6 +192,7 @@ BANS = [
 ]
 
 
+@pytest.mark.invariant("I34")
 @pytest.mark.parametrize(("status", "headers", "pause_ms"), BANS)
 async def test_after_a_ban_nothing_leaves_before_its_end(
     status: int, headers: dict[str, str], pause_ms: int
@@ -210,6 +214,7 @@ async def test_after_a_ban_nothing_leaves_before_its_end(
     await client.close()
 
 
+@pytest.mark.invariant("I34")
 async def test_the_end_of_a_ban_is_read_from_its_text() -> None:
     clock = FakeClock()
     text = f"Way too much request weight used; IP banned until {clock.now_ms() + 90_000}."
