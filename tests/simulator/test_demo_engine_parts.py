@@ -133,6 +133,7 @@ def desk(tmp_path: Path) -> Desk:
         book=book,
         new_id=lambda kind: f"{kind}{next(ids)}",
         now_ms=clock.now_ms,
+        request_validity_ms=5_000,
     )
     return Desk(state, venue, book, quoter, clock)
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Self
 
+from resyncctl.sdk.acknowledgement import Acknowledger
 from resyncctl.sdk.canonical import JsonObject, JsonValue
 from resyncctl.sdk.errors import CheckpointForeign, GateClosed, RecoveryError
 from resyncctl.sdk.gate import Gate
@@ -60,6 +61,9 @@ class Recoverable:
         now_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self.gate = Gate(gate_file, account)
+        self.silence = Acknowledger(
+            gate_file, account, engine=engine, gate=self.gate, now_ms=now_ms
+        )
         self._now_ms = now_ms
         self._lock = threading.RLock()
         self._batches = 0
@@ -123,6 +127,7 @@ class Recoverable:
         try:
             if kind is None:
                 self._save(clean_shutdown=not self._state.anything_in_the_air())
+                self.silence.acknowledge()
             else:
                 with contextlib.suppress(RecoveryError):
                     self._save()
@@ -179,7 +184,7 @@ class Recoverable:
             try:
                 self._save()
                 # The write takes a moment, and the gate may have closed meanwhile.
-                self.gate.require()
+                self.silence.begin(order.client_id)
             except GateClosed:
                 self.rejected(order.client_id)
                 raise
@@ -202,6 +207,8 @@ class Recoverable:
         """
         with self._lock:
             row = self._state.order_of(fill, client_id, exchange_id)
+            if row is not None:
+                self.silence.ended(row["client_id"])
             told = {"order_exchange_id": exchange_id, "order_client_id": client_id}
             named: JsonObject = {key: value for key, value in told.items() if value is not None}
             booked = self._state.fill(row, fill, named)
@@ -229,9 +236,13 @@ class Recoverable:
         """The exchange has definitely refused the order, or it was never sent."""
         self._move(client_id, "rejected", at_ms)
 
-    def unknown(self, client_id: str) -> None:
-        """Nobody knows what became of the order: it timed out, or the answer was not understood."""
-        self._move(client_id, "unknown", None)
+    def unknown(self, client_id: str, *, until_ms: int | None = None) -> None:
+        """Nobody knows what became of the order: it timed out, or the answer was not understood.
+
+        The request has ended: nothing of the bot sends it any more. `until_ms` is the time after
+        which the exchange refuses it, where the exchange knows such a thing (a receive window).
+        """
+        self._move(client_id, "unknown", None, until_ms=until_ms)
 
     def completed(self, client_id: str, *, at_ms: int | None = None) -> None:
         """The exchange says that the order is filled, whatever fills were seen so far."""
@@ -296,20 +307,31 @@ class Recoverable:
             self._changed()
 
     def heartbeat(self) -> None:
-        """Write if something is not written yet, or if the last write is ten seconds old."""
+        """Write if something is not written yet, or if the last write is ten seconds old.
+
+        Behind a closed gate it also says that the bot is quiet, once every request has ended.
+        """
         with self._lock:
-            if self._dirty or self._now_ms() - self._written_ms >= _HEARTBEAT_MS:
+            # A writer that lost its checkpoint to another one must not speak for it: write first.
+            due = self.silence.due()
+            if due or self._dirty or self._now_ms() - self._written_ms >= _HEARTBEAT_MS:
                 self._save()
+            if due:
+                self.silence.acknowledge()
 
     def _move(
         self,
         client_id: str,
         state: str,
         at_ms: int | None,
+        until_ms: int | None = None,
         **changes: JsonValue,
     ) -> None:
         with self._lock:
             row = self._state.find(client_id)
+            if state != "pending_cancel":
+                # Asking for a cancel does not end the request that created the order.
+                self.silence.ended(client_id, until_ms=until_ms)
             self._state.change(row, state, self._now_ms() if at_ms is None else at_ms, **changes)
             self._changed()
 

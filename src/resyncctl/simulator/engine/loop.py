@@ -191,6 +191,7 @@ class _Engine:
                 book=book,
                 new_id=self._new_id,
                 now_ms=self._now_ms,
+                request_validity_ms=self._config.request_validity_ms,
             )
             for book in self._books
             for pair in self._config.pairs

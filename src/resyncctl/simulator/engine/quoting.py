@@ -35,6 +35,7 @@ class Quoter:
     book: Bookkeeper
     new_id: Callable[[str], str]
     now_ms: Callable[[], int]
+    request_validity_ms: int
     rests_until_ms: int = 0
 
     async def quote(self) -> None:
@@ -126,7 +127,8 @@ class Quoter:
             self.state.rejected(order.client_id)
             self.rests_until_ms = self.now_ms() + _REST_MS
         except (NotKnown, *GARBAGE):
-            self.state.unknown(order.client_id)
+            until_ms = self.now_ms() + self.request_validity_ms
+            self.state.unknown(order.client_id, until_ms=until_ms)
         else:
             self.state.acknowledged(order.client_id, exchange_id=exchange_id)
 
