@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from resyncctl.core.errors import ResyncError
 from resyncctl.core.exit_codes import ExitCode
+from resyncctl.core.gate import GateState
 from resyncctl.core.outcome import AccountOutcome
 from resyncctl.core.snapshot import EngineSnapshot, Known, Section, Unknown
 
@@ -141,7 +142,7 @@ async def account(
     invocation: "Invocation", spec: "AccountSpec", *, offline: bool
 ) -> AccountOutcome:
     """Look at one account: key, gate, engine, exchange."""
-    found = [_gate(invocation, spec), *_engine(invocation, spec)]
+    found = [_gate(invocation, spec), *_engine(invocation, spec), *_silence(invocation, spec)]
     if not offline:
         found += await _exchange(invocation, spec)
     code = code_of(found)
@@ -210,6 +211,32 @@ def _engine(invocation: "Invocation", spec: "AccountSpec") -> Iterator[Probe]:
             state="ok",
             detail=f"{snapshot.source.place}, {age_s} s old, generation {snapshot.sequence}",
         )
+
+
+def _silence(invocation: "Invocation", spec: "AccountSpec") -> Iterator[Probe]:
+    """Look whether the engine sends. Silence behind an open gate is nothing to ask for."""
+    from resyncctl.adapters.engine.silence import RUNS
+    from resyncctl.cli import wiring
+
+    engine = invocation.configuration.engine_of(spec.name)
+    if engine is None:
+        return
+    if engine.silence.kind == "none":
+        yield Probe(
+            name="engine silence",
+            state="warn",
+            detail="nothing observes whether the engine sends, so no account is proved SAFE",
+            hint=f"set engines.{engine.name}.silence, see docs/configuration.md",
+        )
+        return
+    gate = wiring.gate_files(invocation, spec).read(spec.name)
+    seen = wiring.silence_of(invocation, spec).observe(spec.name, gate, invocation.clock.now_ms())
+    trading = gate.state is GateState.RUNNING and engine.silence.kind == "acknowledgement"
+    yield Probe(
+        name="engine silence",
+        state="ok" if seen.proved or trading or seen.how.startswith(RUNS) else "warn",
+        detail=f"{seen.kind.value} ({engine.silence.describe()}): {seen.how}",
+    )
 
 
 def _sections(snapshot: EngineSnapshot) -> Sequence[tuple[str, Section[Any]]]:

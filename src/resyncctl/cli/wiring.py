@@ -22,7 +22,7 @@ from resyncctl.ports.powers import (
     VenueReduce,
 )
 from resyncctl.ports.repair import CheckpointRepair
-from resyncctl.ports.views import EngineView, GateView, MarketView, VenueView
+from resyncctl.ports.views import EngineView, GateView, MarketView, SilenceView, VenueView
 
 if TYPE_CHECKING:
     from resyncctl.adapters.venues.via_ccxt.open_venue import Secrets
@@ -161,6 +161,13 @@ class NoEngine:
             positions=unknown,
             balances=unknown,
         )
+
+
+def silence_of(invocation: "Invocation", spec: "AccountSpec") -> SilenceView:
+    """Return what observes whether the engine of the account sends; one for the whole run."""
+    from resyncctl.cli.wiring_silence import make
+
+    return once(invocation, f"silence of {spec.name}", lambda: make(invocation, spec))
 
 
 def repair_of(invocation: "Invocation", spec: "AccountSpec") -> CheckpointRepair | None:

@@ -39,7 +39,12 @@ _SENTENCES = {
     "less_than_equal": "the number is too large",
 }
 _TAG_DEPTH = 3
-_UNIONS = {("accounts", "credentials"), ("engines", "state"), ("engines", "control")}
+_UNIONS = {
+    ("accounts", "credentials"),
+    ("engines", "state"),
+    ("engines", "control"),
+    ("engines", "silence"),
+}
 
 
 def about_syntax(path: Path, text: str, trouble: tomllib.TOMLDecodeError) -> ConfigurationError:

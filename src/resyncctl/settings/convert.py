@@ -23,6 +23,7 @@ from resyncctl.settings.specs import (
     Heartbeat,
     Mode,
     PracticeAddress,
+    SilenceSource,
     StateSource,
 )
 
@@ -101,6 +102,7 @@ def _check_references(settings: models.Settings, path: Path, lines: Mapping[KeyP
                 )
             owners[account] = name
     _check_accounts(settings, path, lines)
+    _check_silence(settings, path, lines)
     if settings.metrics and not settings.metrics.textfile.endswith(".prom"):
         raise at(
             path,
@@ -131,6 +133,30 @@ def _check_accounts(settings: models.Settings, path: Path, lines: Mapping[KeyPat
             )
         if any(letter.isspace() or letter in "/\\" for letter in name) or name.startswith("-"):
             raise at(path, lines, table, "an account name may not hold spaces or slashes")
+
+
+def _check_silence(settings: models.Settings, path: Path, lines: Mapping[KeyPath, int]) -> None:
+    for name, engine in settings.engines.items():
+        key = ("engines", name, "silence")
+        silence = engine.silence
+        if isinstance(silence, models.AcknowledgedSilence) and engine.gate_file is None:
+            raise at(
+                path,
+                lines,
+                key,
+                "an engine without a gate file has nothing to acknowledge",
+                "set gate_file to the file that the engine reads before every order",
+            )
+        if isinstance(silence, models.ProcessSilence) and (
+            (silence.pid_file is None) == (silence.match is None)
+        ):
+            raise at(
+                path,
+                lines,
+                key,
+                "a process is named either by its pid_file or by a match",
+                'write pid_file = "bot.pid", or match = ["python3", "bot.py"]',
+            )
 
 
 def _warnings(settings: models.Settings) -> list[str]:
@@ -208,6 +234,7 @@ def _engine(name: str, engine: models.Engine, absolute: Callable[[str], Path]) -
         state=_state(engine.state, absolute),
         control=_control(engine.control),
         gate_file=absolute(engine.gate_file) if engine.gate_file else None,
+        silence=_silence(engine.silence, absolute),
     )
 
 
@@ -231,3 +258,24 @@ def _control(settings: object) -> ControlReference:
             return ControlReference(kind="command", target=" ".join(settings.stop))
         case _:
             return ControlReference(kind="manual")
+
+
+def _silence(settings: object, absolute: Callable[[str], Path]) -> SilenceSource:
+    match settings:
+        case models.AcknowledgedSilence():
+            return SilenceSource(kind="acknowledgement", fresh_ms=settings.fresh)
+        case models.ProcessSilence():
+            return SilenceSource(
+                kind="process",
+                pid_file=absolute(settings.pid_file) if settings.pid_file else None,
+                match=settings.match or (),
+            )
+        case models.UnitSilence():
+            return SilenceSource(
+                kind="systemd",
+                unit=settings.unit,
+                user=settings.user,
+                timeout_ms=settings.timeout,
+            )
+        case _:
+            return SilenceSource()

@@ -72,6 +72,16 @@ SECTIONS: tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...] = (
             models.ManualControl,
         ),
     ),
+    (
+        "silence = { ... }",
+        "How it is known that the engine does not send, by `kind`.",
+        (
+            models.NoSilence,
+            models.AcknowledgedSilence,
+            models.ProcessSilence,
+            models.UnitSilence,
+        ),
+    ),
     ("[policy]", "What counts as equal, as old, as gone.", (models.PolicySettings,)),
     ("[contacts.ROLE]", "Whom to call.", (models.ContactSettings,)),
     ("[heartbeat]", "The ping of every `reconcile` run.", (models.HeartbeatSettings,)),

@@ -180,6 +180,50 @@ class ManualControl(BaseModel):
     """How the engine is stopped and started: systemd, docker, command or manual."""
 
 
+class NoSilence(BaseModel):
+    """Nobody looks. A named person must then say that the engine is stopped."""
+
+    model_config = STRICT
+    kind: Literal["none"]
+    """How it is known that the engine does not send: none, acknowledgement, process or systemd."""
+
+
+class AcknowledgedSilence(BaseModel):
+    """The engine itself says so, next to its gate file, through `resyncctl.sdk`."""
+
+    model_config = STRICT
+    kind: Literal["acknowledgement"]
+    """How it is known that the engine does not send: none, acknowledgement, process or systemd."""
+    fresh: DurationMs = 60_000
+    """How old the engine's last word may be."""
+
+
+class ProcessSilence(BaseModel):
+    """The engine's process on this host is gone. Not for a process inside a container."""
+
+    model_config = STRICT
+    kind: Literal["process"]
+    """How it is known that the engine does not send: none, acknowledgement, process or systemd."""
+    pid_file: Text | None = None
+    """The file in which the engine writes the number of its process."""
+    match: Argv | None = None
+    """Arguments that the engine runs with, one after another, e.g. `["python3", "bot.py"]`."""
+
+
+class UnitSilence(BaseModel):
+    """The engine's systemd unit on this host is stopped."""
+
+    model_config = STRICT
+    kind: Literal["systemd"]
+    """How it is known that the engine does not send: none, acknowledgement, process or systemd."""
+    unit: Text
+    """The unit's name, e.g. `bot.service`."""
+    user: bool = False
+    """Whether it is a unit of this user's own systemd."""
+    timeout: DurationMs = 5_000
+    """How long systemd may take to answer."""
+
+
 class Engine(BaseModel):
     """One trading engine."""
 
@@ -195,6 +239,11 @@ class Engine(BaseModel):
     """How the engine is stopped. It is shown to the operator; this version does not act on it."""
     gate_file: Text | None = None
     """The file that the engine reads before every order. Missing or corrupt means UNSAFE."""
+    silence: Annotated[
+        NoSilence | AcknowledgedSilence | ProcessSilence | UnitSilence,
+        Field(discriminator="kind"),
+    ] = NoSilence(kind="none")
+    """How it is known that the engine does not send. Without it no account is proved SAFE."""
 
 
 class PolicySettings(BaseModel):

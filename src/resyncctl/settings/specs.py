@@ -102,6 +102,27 @@ class ControlReference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SilenceSource:
+    """How it is known that an engine does not send. Only the fields of its kind are set.
+
+    `kind` is none, acknowledgement, process or systemd.
+    """
+
+    kind: str = "none"
+    fresh_ms: int = 60_000
+    pid_file: Path | None = None
+    match: tuple[str, ...] = ()
+    unit: str = ""
+    user: bool = False
+    timeout_ms: int = 5_000
+
+    def describe(self) -> str:
+        """Return e.g. `process bot.pid`."""
+        told = str(self.pid_file) if self.pid_file else " ".join(self.match) or self.unit
+        return f"{self.kind} {told}".strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSpec:
     """One trading engine."""
 
@@ -110,6 +131,7 @@ class EngineSpec:
     state: StateSource
     control: ControlReference
     gate_file: Path | None = None
+    silence: SilenceSource = SilenceSource()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

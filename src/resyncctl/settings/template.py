@@ -37,6 +37,14 @@ class EngineAnswers:
     gate_file: str | None = None
     control: Mapping[str, str] = field(default_factory=lambda: {"kind": "manual"})
 
+    @property
+    def silence(self) -> Mapping[str, str]:
+        """How it can be known that the engine does not send, from what was answered."""
+        if self.control["kind"] == "systemd":
+            return {"kind": "systemd", "unit": self.control["unit"]}
+        # What writes our checkpoints also acknowledges a closed gate.
+        return {"kind": "acknowledgement" if self.checkpoint and self.gate_file else "none"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
@@ -99,6 +107,8 @@ def _engine(engine: EngineAnswers) -> str:
     if engine.gate_file:
         lines.append(f"# {about['gate_file']}")
         lines.append(f"gate_file = {_toml(engine.gate_file)}")
+    lines.append(f"# {about['silence']}")
+    lines.append(f"silence = {_inline(engine.silence)}")
     return "\n".join(lines) + "\n"
 
 
