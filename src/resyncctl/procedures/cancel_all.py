@@ -6,24 +6,24 @@ the end is a proof by reads, never an acknowledgement. Closing the gate and canc
 they go on when the store is gone, the clock cannot be measured or a listing cannot be read.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from resyncctl.core.errors import (
     DeadlineError,
+    LockedError,
     RecordUnwritableError,
     ResyncError,
 )
-from resyncctl.core.exit_codes import ExitCode
 from resyncctl.core.gate import GateState
 from resyncctl.core.model import Order
 from resyncctl.core.mutation import OutcomeKind
+from resyncctl.core.open_requests import OpenRequest
 from resyncctl.core.outcome import AccountOutcome
 from resyncctl.core.plan import (
     CancelAction,
     CancelPlan,
     Selection,
-    blind_actions,
     order_key,
 )
 from resyncctl.core.policy import Policy
@@ -32,8 +32,13 @@ from resyncctl.core.snapshot import Unknown
 from resyncctl.ports.powers import GateControl, LeaseControl, LeaseKeeper, VenueCancel
 from resyncctl.ports.prompts import Interrupted, Prompter
 from resyncctl.ports.views import Clock, Journal, Progress, VenueView
-from resyncctl.procedures.cancel_planning import CancelAllRequest, Planner, planned
-from resyncctl.procedures.cancel_report import RunState, blast_words, report
+from resyncctl.procedures.cancel_planning import (
+    CancelAllRequest,
+    Planner,
+    blind_cancels,
+    rehearsal,
+)
+from resyncctl.procedures.cancel_report import RunState, report
 from resyncctl.procedures.cancel_wave import (
     Sent,
     WaveTools,
@@ -41,7 +46,7 @@ from resyncctl.procedures.cancel_wave import (
     send_wave,
     single_file,
 )
-from resyncctl.procedures.held_lease import HeldLease
+from resyncctl.procedures.left_behind import take_up
 from resyncctl.procedures.prove_absence import (
     Listing,
     ProofRequest,
@@ -50,6 +55,7 @@ from resyncctl.procedures.prove_absence import (
     settle_all,
     watch_absence,
 )
+from resyncctl.procedures.take_over import Waiting, Wish, take_account
 
 __all__ = ["CancelAllRequest", "cancel_all"]
 
@@ -72,11 +78,13 @@ async def cancel_all(
     policy: Policy,
     interrupted: Interrupted = lambda: False,
     under: LeaseKeeper | None = None,
+    left_behind: Callable[[], Sequence[OpenRequest]] = tuple,
 ) -> AccountOutcome:
     """Cancel the selected orders of one account and prove that they are gone.
 
     `under` is the lease of a larger procedure that this one is a step of; it is neither acquired
-    nor released here.
+    nor released here. `left_behind` is asked once the account is ours for the requests of other
+    runs whose outcome is not known: they are waited out and looked up before anything is proved.
 
     Raises:
         LockedError: Another run holds the account. Nothing was sent.
@@ -101,6 +109,7 @@ async def cancel_all(
         ),
         policy=policy,
         interrupted=interrupted,
+        left_behind=left_behind,
         state=RunState(began_ms=clock.monotonic_ms()),
     )
     if request.dry_run:
@@ -108,9 +117,20 @@ async def cancel_all(
     run.close_gate()
     if under is not None:
         return await run.carry_out(under)
-    lease = HeldLease.acquire(leases, request.account, journal.run_id, clock.now_ms())
+    wish = Wish(
+        account=request.account,
+        request_validity_ms=policy.request_validity_ms,
+        wait_ms=request.lock_timeout_ms,
+        take_over=request.take_over,
+    )
+    waiting = Waiting(
+        leases=leases, journal=journal, clock=clock, progress=progress, interrupted=interrupted
+    )
+    lease = await take_account(wish, waiting)
     try:
-        return await run.carry_out(lease)
+        outcome = await run.carry_out(lease)
+        # Both runs learn of each other: the other one was told who holds the account.
+        return replace(outcome, evidence={**outcome.evidence, "wanted_by": list(lease.asked())})
     finally:
         lease.release()
 
@@ -129,7 +149,9 @@ class _Run:
     planner: Planner
     policy: Policy
     interrupted: Interrupted
+    left_behind: Callable[[], Sequence[OpenRequest]]
     state: RunState
+    lease: LeaseKeeper | None = None
 
     @property
     def deadline_ms(self) -> int:
@@ -142,37 +164,20 @@ class _Run:
         selection = self.planner.selection_without_asking()
         plan = self.planner.plan(listing, selection)
         self.journal.record("plan", {"digest": plan.digest, "dry_run": True})
-        status, code = "planned", ExitCode.OK
-        if listing.unreadable:
-            status, code = "unknown", ExitCode.INCOMPLETE
-        return AccountOutcome(
-            account=self.request.account,
-            status=status,
-            exit_code=code,
-            actions=planned(plan),
-            counts={"orders": len(plan.orders), "kept_protective": len(plan.kept)},
-            evidence={
-                "plan_digest": plan.digest,
-                "unreadable": [f"{scope}: {why}" for scope, why in listing.unreadable],
-                "blast_radius": blast_words(plan.blast_radius()),
-                "selection": selection.words() or "everything",
-                "outside_selection": plan.left_alone,
-            },
-            next_step=(
-                f"resyncctl cancel-all {self.request.account} --expect-plan {plan.digest[:16]}"
-            ),
-        )
+        return rehearsal(plan, listing, selection)
 
     def close_gate(self) -> None:
         """Close the gate before anything else; a gate that cannot be written stops no cancel."""
-        if not self.request.closes_gate:
-            return
+        if self.request.closes_gate:
+            self._move_gate(self.request.reason)
+
+    def _move_gate(self, reason: str) -> None:
         account = self.request.account
         try:
             reading = self.gate.move(
                 account,
                 GateState.UNSAFE,
-                reason=self.request.reason,
+                reason=reason,
                 by=self.request.by,
                 run_id=self.journal.run_id,
                 now_ms=self.clock.now_ms(),
@@ -186,6 +191,7 @@ class _Run:
 
     async def carry_out(self, lease: LeaseKeeper) -> AccountOutcome:
         """Plan, confirm, cancel in waves, prove."""
+        self.lease = lease
         self.journal.record(
             "cancel_all_started",
             {
@@ -195,7 +201,12 @@ class _Run:
                 "gate_closed_ms": self.state.gate_closed_ms,
             },
         )
+        self.state.earlier_until_ms = take_up(
+            self.left_behind(), self.request.account, seen=self.state.seen, journal=self.journal
+        )
         listing = await self._first_listing()
+        if self.state.clock_trouble is None:
+            lease.expect_skew(self.state.skew_ms)
         selection, plan = await self.planner.agree(listing)
         if self.clock.monotonic_ms() >= self.deadline_ms:
             raise DeadlineError("the deadline passed before anything was cancelled")
@@ -208,6 +219,8 @@ class _Run:
             # Something has left this process: no exit code that promises otherwise may be used.
             self.state.trouble = error.message
             proof, settled = None, settle_orders(dict.fromkeys(self.state.seen, error.message))
+        if self._lost_lease() is not None:
+            proof = None
         outcome = report(
             self.request.account,
             self.state,
@@ -225,6 +238,22 @@ class _Run:
             {"account": self.request.account, "status": outcome.status, **outcome.evidence},
         )
         return outcome
+
+    def _lost_lease(self) -> str | None:
+        """Return why the account is not ours any more; the gate is closed then if it was not.
+
+        Raises:
+            LockedError: It is not ours, and nothing was sent.
+        """
+        lost = self.lease.why_lost(self.clock.now_ms()) if self.lease is not None else None
+        if lost is None:
+            return None
+        if self.state.gate_closed_ms is None:
+            self._move_gate(f"during {self.request.reason}: {lost}")
+        if not self.state.sent:
+            raise LockedError(lost, hint="nothing was sent; the other run goes on")
+        self.state.trouble = lost
+        return lost
 
     async def _first_listing(self) -> Listing:
         """Measure the clock, then list. A venue that cannot be reached at all ends the run here."""
@@ -254,7 +283,7 @@ class _Run:
             clock=self.clock,
             progress=self.progress,
             request_validity_ms=self.policy.request_validity_ms,
-            interrupted=self.interrupted,
+            interrupted=self._told_to_stop,
             sent=self.state.sent,
         )
 
@@ -267,12 +296,14 @@ class _Run:
             listing = await self._send_waves(listing, selection, tools)
             if self._must_stop() or listing.selected(selection):
                 break
+            if not self.request.prove:
+                return None, settle_orders({})
             result = await watch_absence(
                 self._proof_request(selection),
                 venue=self.venue,
                 clock=self.clock,
                 progress=self.progress,
-                interrupted=self.interrupted,
+                interrupted=self._told_to_stop,
             )
             proof = result.proof
             if not result.unexpected:
@@ -285,7 +316,7 @@ class _Run:
             clock=self.clock,
             progress=self.progress,
             deadline_ms=min(self.deadline_ms, self.clock.monotonic_ms() + self._horizon_ms()),
-            interrupted=self.interrupted,
+            interrupted=self._told_to_stop,
         )
         return proof, settled
 
@@ -320,26 +351,14 @@ class _Run:
         if wave > WAVES_BEFORE_SINGLE_FILE:
             # A whole-symbol cancel that leaves orders resting is tried another way.
             actions = single_file([a for a in actions if a.orders])
-        return (*actions, *self._blind(listing, selection))
-
-    def _blind(self, listing: Listing, selection: Selection) -> tuple[CancelAction, ...]:
-        if not selection.takes_whole_symbols:
-            return ()
-        actions: list[CancelAction] = []
-        for scope, _ in listing.unreadable:
-            if scope in self.state.cancelled_blindly or not self.cancel.abilities(scope).by_symbol:
-                continue
-            if selection.keep_protective and scope.order_class.value == "algo":
-                continue  # stops live here, and unseen they cannot be told apart
-            symbols = [
-                (unified, raw)
-                for known, unified, raw in self.request.known_symbols
-                if known == scope
-                and (not selection.symbols or {unified, raw} & set(selection.symbols))
-            ]
-            self.state.cancelled_blindly.add(scope)
-            actions += blind_actions(scope, symbols)
-        return tuple(actions)
+        blind = blind_cancels(
+            listing,
+            selection,
+            self.cancel,
+            self.request.known_symbols,
+            self.state.cancelled_blindly,
+        )
+        return (*actions, *blind)
 
     def _note_wave(self, sent: Sequence[Sent]) -> None:
         self.state.waves += 1
@@ -352,6 +371,7 @@ class _Run:
         """Nothing counts before our last cancel and the engine's last order can have landed."""
         now_wall_ms = self.clock.now_ms()
         last_effect_ms = max((item.deadline_ms for item in self.state.sent), default=0)
+        last_effect_ms = max(last_effect_ms, self.state.earlier_until_ms)
         if self.state.gate_closed_ms is not None:
             engine_ms = self.state.gate_closed_ms + self.venue.profile.request_validity_ms
             last_effect_ms = max(last_effect_ms, engine_ms)
@@ -371,5 +391,10 @@ class _Run:
             return self.policy.staleness_horizon_ms
         return self.venue.profile.staleness_horizon_ms
 
+    def _told_to_stop(self) -> bool:
+        """Whether the operator interrupts, or the account is not ours any more."""
+        lost = self.lease is not None and self.lease.why_lost(self.clock.now_ms()) is not None
+        return lost or self.interrupted()
+
     def _must_stop(self) -> bool:
-        return self.interrupted() or self.clock.monotonic_ms() >= self.deadline_ms
+        return self._told_to_stop() or self.clock.monotonic_ms() >= self.deadline_ms

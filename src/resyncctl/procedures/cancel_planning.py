@@ -3,12 +3,21 @@
 Nothing is sent here. Called by `procedures.cancel_all`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from resyncctl.core.errors import DeclinedError, StalePlanError
+from resyncctl.core.exit_codes import ExitCode
 from resyncctl.core.model import Order, Scope
-from resyncctl.core.outcome import ActionRecord
-from resyncctl.core.plan import BlastRadius, CancelPlan, Selection, plan_cancels
+from resyncctl.core.outcome import AccountOutcome, ActionRecord
+from resyncctl.core.plan import (
+    BlastRadius,
+    CancelAction,
+    CancelPlan,
+    Selection,
+    blind_actions,
+    plan_cancels,
+)
 from resyncctl.ports.powers import VenueCancel
 from resyncctl.ports.prompts import Prompter
 from resyncctl.ports.views import Journal, VenueView
@@ -27,7 +36,9 @@ class CancelAllRequest:
     `expected_digest` demands that the plan is still the one that was shown. `known_symbols` are
     (scope, unified, venue symbol) from the engine's state, for scopes that cannot be listed.
     `earlier` are orders of an unfinished run. `closes_gate` is False only for routine hygiene of
-    stale orders under a running engine.
+    stale orders under a running engine. `lock_timeout_ms` is how long another run is waited for,
+    `take_over` the reason to take the account from it. Without `prove` the run ends when listings
+    show nothing more to cancel: whoever called it proves the absence.
     """
 
     account: str
@@ -44,6 +55,9 @@ class CancelAllRequest:
     earlier: tuple[Order, ...] = ()
     closes_gate: bool = True
     deadline_ms: int = 600_000
+    lock_timeout_ms: int = 0
+    take_over: str | None = None
+    prove: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,3 +148,54 @@ def planned(plan: CancelPlan) -> tuple[ActionRecord, ...]:
         )
         for action in plan.actions
     )
+
+
+def rehearsal(plan: CancelPlan, listing: Listing, selection: Selection) -> AccountOutcome:
+    """Return the outcome of a dry run: what would be sent, and what could not be read."""
+    status, code = "planned", ExitCode.OK
+    if listing.unreadable:
+        status, code = "unknown", ExitCode.INCOMPLETE
+    return AccountOutcome(
+        account=plan.account,
+        status=status,
+        exit_code=code,
+        actions=planned(plan),
+        counts={"orders": len(plan.orders), "kept_protective": len(plan.kept)},
+        evidence={
+            "plan_digest": plan.digest,
+            "unreadable": [f"{scope}: {why}" for scope, why in listing.unreadable],
+            "blast_radius": blast_words(plan.blast_radius()),
+            "selection": selection.words() or "everything",
+            "outside_selection": plan.left_alone,
+        },
+        next_step=f"resyncctl cancel-all {plan.account} --expect-plan {plan.digest[:16]}",
+    )
+
+
+def blind_cancels(
+    listing: Listing,
+    selection: Selection,
+    cancel: VenueCancel,
+    known_symbols: Sequence[tuple[Scope, str, str]],
+    done: set[Scope],
+) -> tuple[CancelAction, ...]:
+    """Return cancels for scopes that cannot be listed, on the known symbols; once per scope.
+
+    Every scope that is cancelled so, or was, is in `done` afterwards.
+    """
+    if not selection.takes_whole_symbols:
+        return ()
+    actions: list[CancelAction] = []
+    for scope, _ in listing.unreadable:
+        if scope in done or not cancel.abilities(scope).by_symbol:
+            continue
+        if selection.keep_protective and scope.order_class.value == "algo":
+            continue  # stops live here, and unseen they cannot be told apart
+        symbols = [
+            (unified, raw)
+            for known, unified, raw in known_symbols
+            if known == scope and (not selection.symbols or {unified, raw} & set(selection.symbols))
+        ]
+        done.add(scope)
+        actions += blind_actions(scope, symbols)
+    return tuple(actions)

@@ -16,7 +16,11 @@ from resyncctl.procedures.cancel_wave import Sent, count_outcomes
 
 @dataclass(slots=True)
 class RunState:
-    """What a run has seen and done so far. Times are monotonic unless the name says wall."""
+    """What a run has seen and done so far. Times are monotonic.
+
+    Except: `gate_closed_ms`, and `earlier_until_ms`, until which requests of other runs may still
+    take effect, are of the wall clock.
+    """
 
     began_ms: int
     seen: dict[str, Order] = field(default_factory=dict)
@@ -28,6 +32,7 @@ class RunState:
     reappeared: int = 0
     skew_ms: int = 0
     quiesce_ms: int = 0
+    earlier_until_ms: int = 0
     gate_closed_ms: int | None = None
     gate_trouble: str | None = None
     clock_trouble: str | None = None

@@ -62,6 +62,10 @@ class HeldLease:
                 self._lost = error.message
         return self._lost
 
+    def asked(self) -> tuple[str, ...]:
+        """Return in words which other runs wanted the account meanwhile."""
+        return self.control.asked(self.lease)
+
     def release(self) -> None:
         """Give the account back."""
         self.control.release(self.lease)

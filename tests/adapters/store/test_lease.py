@@ -132,6 +132,9 @@ def test_a_lock_file_that_was_removed_or_replaced_ends_the_lease(host: Host) -> 
     with pytest.raises(LockedError, match="replaced or removed"):
         leases.renew(lease, host.clock.now_ms())
     other = host.leases()
+    with pytest.raises(LockedError, match=r"run-a, whose lease runs for another 15 s"):
+        host.acquire(other, "run-b")
+    host.clock.advance(TTL_MS)
     newer = host.acquire(other, "run-b")
     assert newer.fencing_token > lease.fencing_token
     with pytest.raises(LockedError, match="replaced or removed"):

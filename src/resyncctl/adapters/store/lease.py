@@ -110,7 +110,7 @@ class Leases:
             raise locked(account, self._name(account, elsewhere.holder), now_ms) from None
         try:
             granted = self._grant(account, holder, file, now_ms)
-        except RecordUnwritableError:
+        except (LockedError, RecordUnwritableError):
             if file is not None:
                 file.close()
             raise
@@ -326,6 +326,9 @@ class Leases:
         """Give out the next token and write it down in both places."""
         expires_ms = now_ms + self._ttl_ms
         before = file.read() if file is not None else None
+        if before is None and not self._break_glass:
+            # Nobody signed this file. If a lease still runs, its holder's file was taken away.
+            self._respect_row(account, now_ms)
         floor = before.fencing_token if before is not None else 0
         if before is None and not (file is not None and file.is_blank):
             # What was the last token is not known. Milliseconds since 1970 exceed any count.
