@@ -10,6 +10,7 @@ from resyncctl.adapters.venues.via_ccxt.egress import Egress
 from resyncctl.adapters.venues.via_ccxt.open_venue import Secrets, Venue, VenueOptions, open_venue
 from resyncctl.core.model import OrderClass, Scope
 from resyncctl.core.mutation import Permit
+from resyncctl.core.reduction import Reduction
 from resyncctl.ports.powers import VenueCancel
 from resyncctl.ports.views import VenueView
 from resyncctl.simulator.exchange import PracticeExchange
@@ -46,9 +47,9 @@ class Practice:
     def control(self) -> Any:
         return self.exchange.control
 
-    def permit(self) -> Permit:
+    def permit(self, reduces: Reduction | None = None) -> Permit:
         """Return a permit that no other test used, valid for five seconds."""
-        made = Permit(f"intent-{next(_numbers)}", self.clock.now_ms() + 5_000, 1)
+        made = Permit(f"intent-{next(_numbers)}", self.clock.now_ms() + 5_000, 1, reduces)
         self.permits.append(made)
         return made
 

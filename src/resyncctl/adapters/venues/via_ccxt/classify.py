@@ -24,7 +24,7 @@ from resyncctl.core.errors import (
 from resyncctl.core.mutation import MutationOutcome, OutcomeKind
 
 WORDS_SHOWN = 120
-_REJECTED_BEFORE_THE_ENGINE = frozenset({401, 403, 404, 405, 410, 418, 429, 451})
+REJECTED_BEFORE_THE_ENGINE = frozenset({401, 403, 404, 405, 410, 418, 429, 451})
 """Statuses with which a gateway turns a request away. 400 and 409 need a code, 408 is a timeout of
 the venue's backend, and every 5xx may have been executed (Binance spot rest-api.md, General)."""
 _CLIENT_ERRORS, _SERVER_ERRORS = 400, 500
@@ -115,7 +115,7 @@ def _rejected_or_unknown(attempt: Attempt, word: VenueWord | None, table: CodeTa
         return OutcomeKind.UNKNOWN
     if word is not None and _client_error(attempt):
         return OutcomeKind.REJECTED
-    if attempt.status in _REJECTED_BEFORE_THE_ENGINE:
+    if attempt.status in REJECTED_BEFORE_THE_ENGINE:
         return OutcomeKind.REJECTED
     if attempt.status >= _SERVER_ERRORS and word is not None:
         definite = word.code in table.definite or word.message.startswith(table.definite_texts)

@@ -76,7 +76,10 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionPlan:
-    """Everything that makes a connection. `adapt` may subclass ccxt's class first."""
+    """Everything that makes a connection. `adapt` may subclass ccxt's class first.
+
+    `account` is the account's name in the configuration, which a reducing order must name too.
+    """
 
     venue: str
     secrets: Secrets
@@ -91,6 +94,7 @@ class ConnectionPlan:
     may_use_reserve: bool = False
     timeout_ms: int = REQUEST_TIMEOUT_MS
     adapt: Callable[[type[Any]], type[Any]] | None = None
+    account: str = ""
 
 
 @dataclass(slots=True)
@@ -161,6 +165,7 @@ def connect(plan: ConnectionPlan) -> Connection:
         shape=plan.shape,
         egress=plan.egress,
         may_use_reserve=plan.may_use_reserve,
+        account=plan.account,
     )
     exchange = kind(
         {

@@ -17,6 +17,7 @@ from resyncctl.adapters.venues.via_ccxt.permits import (
     Endpoint,
     EndpointKind,
     PermitDesk,
+    Wire,
 )
 from resyncctl.ports.views import Clock
 
@@ -70,7 +71,7 @@ class Egress:
             found = self._budgets[host] = WeightBudget(self.clock, KNOWN_LIMITS.get(host))
         return found
 
-    async def admit(self, host: str, endpoint: Endpoint, *, may_use_reserve: bool) -> None:
+    async def admit(self, wire: Wire, endpoint: Endpoint, *, may_use_reserve: bool) -> None:
         """Let a request leave: first the breaker, then the budget (reads only), then the permit.
 
         Raises:
@@ -78,6 +79,7 @@ class Egress:
             BudgetSpent: There is no weight left for this read.
             RefusedByTransport: The endpoint or its permit does not allow it.
         """
+        host = wire.host
         self._ask_breaker(host)
         budget = self.budget(host)
         if endpoint.kind is EndpointKind.READ:
@@ -87,7 +89,7 @@ class Egress:
             except BreakerShut:
                 budget.settle(endpoint.weight, 0)
                 raise
-        self.desk.admit(endpoint, self.clock.now_ms())
+        self.desk.admit(endpoint, wire, self.clock.now_ms())
         if endpoint.kind is not EndpointKind.READ:
             budget.take(endpoint.weight)
 

@@ -4,7 +4,8 @@ A `GuardedSession` stands where ccxt expects an aiohttp session. It decides whet
 leave (see `permits` and `egress`), sends it exactly once without following redirects, reads the
 whole answer, and refuses a success whose body the endpoint would never send.
 
-Promises: one permit pays for one wire request; no order can be created; an HTML page, an empty,
+Promises: one permit pays for one wire request; no order leaves that its permit does not prove to
+reduce, and what was proved is what is sent; an HTML page, an empty,
 `null`, scalar, truncated or wrongly shaped body with status 200 never reaches a parser; what
 happened is known as a phase and a status, whatever exception ccxt makes of it.
 Called by ccxt, inside `connect.Connection.ask`.
@@ -32,6 +33,7 @@ from resyncctl.adapters.venues.via_ccxt.permits import (
     Endpoint,
     EndpointKind,
     RefusedByTransport,
+    Wire,
 )
 
 WEIGHT_HEADERS = ("x-mbx-used-weight-1m",)
@@ -191,8 +193,10 @@ class GuardedSession:
         shape: Shape,
         egress: Egress,
         may_use_reserve: bool = False,
+        account: str = "",
     ) -> None:
         self._inner = inner
+        self._account = account
         self._classify = classify
         self._shape = shape
         self._egress = egress
@@ -238,16 +242,14 @@ class GuardedSession:
             BudgetSpent: There is no weight left for a read.
             UntrustedAnswer: A success that the endpoint would never send.
         """
-        data = rest.get("data")
-        body = data if isinstance(data, bytes) else b""
-        host, path = url.host or "", url.raw_path
-        endpoint = self._classify(method, host, path, url.raw_query_string, body)
-        attempt = Attempt(endpoint, method, host, path)
+        wire = self._wire(method, url, rest.get("data"))
+        endpoint = self._classify(method, wire.host, wire.path, wire.query, wire.body or b"")
+        attempt = Attempt(endpoint, method, wire.host, wire.path)
         watched = _watching.get()
         if watched is not None:
             watched.append(attempt)
         try:
-            await self._admit(attempt)
+            await self._admit(attempt, wire)
             return await self._send(attempt, url, rest)
         except BaseException as error:
             attempt.cause = error
@@ -256,13 +258,16 @@ class GuardedSession:
         finally:
             self._record(attempt)
 
-    async def _admit(self, attempt: Attempt) -> None:
+    def _wire(self, method: str, url: yarl.URL, data: object) -> Wire:
+        body = b"" if data is None else data if isinstance(data, bytes) else None
+        host = url.host or ""
+        return Wire(self._account, method, host, url.raw_path, url.raw_query_string, body)
+
+    async def _admit(self, attempt: Attempt, wire: Wire) -> None:
         if _ADDRESS.match(attempt.host):
             raise RefusedByTransport("a bare network address is not an exchange's host name")
         try:
-            await self._egress.admit(
-                attempt.host, attempt.endpoint, may_use_reserve=self._may_use_reserve
-            )
+            await self._egress.admit(wire, attempt.endpoint, may_use_reserve=self._may_use_reserve)
         except (BreakerShut, BudgetSpent) as error:
             attempt.wait_ms = error.wait_ms
             raise

@@ -76,6 +76,20 @@ def _acknowledged_algo(body: object) -> str | None:
     return _object("algoId")(body) or _acknowledged(body)
 
 
+def _book(body: object) -> str | None:
+    """Check for a book: both sides are there, as lists of [price, quantity]."""
+    fault = _object("lastUpdateId", "bids", "asks")(body)
+    if fault is not None or not isinstance(body, Mapping):
+        return fault
+    for side in ("bids", "asks"):
+        levels = body[side]
+        if not isinstance(levels, list):
+            return f"{side}: expected a list, got {describe(levels)}"
+        if not all(isinstance(level, list) and len(level) >= LEVEL_PARTS for level in levels):
+            return f"{side}: a level is not a price and a quantity"
+    return None
+
+
 def _cancelled_symbol(body: object) -> str | None:
     """Check for a list of cancelled orders and order lists, mixed."""
     if not isinstance(body, list):
@@ -94,6 +108,8 @@ def _is_list(row: object) -> bool:
     return isinstance(row, Mapping) and "contingencyType" in row
 
 
+LEVEL_PARTS = 2
+CREATED_KEYS = ("symbol", "orderId", "clientOrderId")
 SPOT_ORDER_KEYS = (
     "symbol", "orderId", "clientOrderId", "price", "origQty", "executedQty", "status", "type",
     "side", "time", "updateTime", "orderListId",
@@ -129,6 +145,8 @@ SHAPES: Mapping[str, Check] = {
     "spot.deposits": _rows("id", "amount", "coin", "status", "insertTime"),
     "spot.withdrawals": _rows("id", "amount", "coin", "status", "applyTime"),
     "spot.transfers": _object("total"),
+    "spot.book": _book,
+    "spot.reduce": _object(*CREATED_KEYS),
     "spot.cancel_order": _object("symbol", "orderId", "status"),
     "spot.cancel_list": _object("symbol", "orderListId", "listOrderStatus"),
     "spot.cancel_symbol": _cancelled_symbol,
@@ -145,6 +163,9 @@ SHAPES: Mapping[str, Check] = {
     "linear.algo_order": _object(*ALGO_ORDER_KEYS),
     "linear.fills": _rows(*LINEAR_FILL_KEYS),
     "linear.income": _rows(*INCOME_KEYS),
+    "linear.book": _book,
+    "linear.reduce": _object(*CREATED_KEYS),
+    "linear.countdown": _object("symbol", "countdownTime"),
     "linear.cancel_order": _object("symbol", "orderId", "status"),
     "linear.cancel_symbol": _acknowledged,
     "linear.cancel_algo_order": _acknowledged_algo,
