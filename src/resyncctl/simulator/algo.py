@@ -1,10 +1,11 @@
-"""The USD-M algo service: conditional orders that wait for a trigger price.
+"""The algo services of USD-M and COIN-M: conditional orders that wait for a trigger price.
 
 Promises: a conditional order has no margin and locks nothing until it triggers; when it triggers it
 becomes a regular order of the same client id, found under a regular order number; one whose leg has
 gone, or whose regular order is refused, ends EXPIRED or REJECTED and places nothing.
 
-Source: USD-M "New Algo Order", effective 2025-12-09, and its error codes.
+Sources: USD-M "New Algo Order", effective 2025-12-09, and its error codes; COIN-M since 2026-06-30
+("Important CM-UM Integration Notice", section C.5).
 Called by the USD-M dialect, by the sweep of `exchange` and by `control`.
 """
 
@@ -57,7 +58,7 @@ def place(
         rises=rises,
         activate_price=activate_price,
         callback_rate=callback_rate,
-        extreme_price=world.mid("usdm", terms.symbol),
+        extreme_price=world.mid(terms.market, terms.symbol),
     )
     world.register.put_algo(algo, AlgoState("NEW", now_ms))
     world.changed()
@@ -72,13 +73,14 @@ def cancel(world: World, algo: AlgoOrder) -> None:
     _put(world, algo, "CANCELED")
 
 
-def find(world: World, account: Account, algo_id: int, client_id: str) -> AlgoOrder | None:
+def find(
+    world: World, account: Account, market: Market, algo_id: int, client_id: str
+) -> AlgoOrder | None:
     """Return the account's conditional order by number or by client id (the latest)."""
-    if algo_id:
-        algo = world.register.algos.get(algo_id)
-        return algo if algo is not None and algo.account == account.label else None
     for algo in reversed(world.register.algos.values()):
-        if algo.account == account.label and algo.terms.client_order_id == client_id:
+        mine = algo.account == account.label and algo.terms.market == market
+        named = algo.algo_id == algo_id if algo_id else algo.terms.client_order_id == client_id
+        if mine and named:
             return algo
     return None
 
@@ -86,9 +88,9 @@ def find(world: World, account: Account, algo_id: int, client_id: str) -> AlgoOr
 def sweep(world: World, symbols: Iterable[tuple[Market, str]]) -> None:
     """Trigger every conditional order of these symbols whose price is reached."""
     for market, symbol in symbols:
-        if market != "usdm" or world.status_of(market, symbol) != "TRADING":
+        if market == "spot" or world.status_of(market, symbol) != "TRADING":
             continue
-        for algo in list(world.register.waiting.get(symbol, {}).values()):
+        for algo in list(world.register.waiting.get((market, symbol), {}).values()):
             if algo.is_open and _reached(world, algo):
                 trigger(world, algo)
 
@@ -129,7 +131,7 @@ def _check(
 ) -> None:
     usdm_orders.check_open_for(world, account, terms)
     usdm_orders.check_side(account, terms)
-    check_usdm(world, world.symbol("usdm", terms.symbol), terms)
+    check_usdm(world, world.symbol(terms.market, terms.symbol), terms)
     waiting = [algo for algo in world.register.open_algos.values() if algo.account == account.label]
     if len(waiting) >= world.settings.max_algo_orders:
         raise refuse(-4045, "Reach max stop order limit.")
@@ -142,7 +144,7 @@ def _check(
         if not Decimal("0.1") <= callback_rate <= Decimal(10):
             raise refuse(-2007, "Invalid callBack rate.")
         return
-    mid = world.mid("usdm", terms.symbol)
+    mid = world.mid(terms.market, terms.symbol)
     if (mid >= terms.stop_price) if rises else (mid <= terms.stop_price):
         raise refuse(-2021, "Order would immediately trigger.")
 
@@ -153,7 +155,7 @@ def _rises(terms: OrderTerms) -> bool:
 
 
 def _reached(world: World, algo: AlgoOrder) -> bool:
-    mid = world.mid("usdm", algo.terms.symbol)
+    mid = world.mid(algo.terms.market, algo.terms.symbol)
     if algo.terms.kind != _TRAILING:
         price = algo.terms.stop_price
         return mid >= price if algo.rises else mid <= price

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
-Market = Literal["spot", "usdm"]
+Market = Literal["spot", "usdm", "coinm"]
 
 _PERMISSION_GROUPS_FULL = 271
 _PERMISSION_GROUPS_SMALL = 4
@@ -53,6 +53,28 @@ class SymbolRow:
     min_notional: Decimal
     anchor_price: Decimal
     permission_groups: int = 0
+    contract_value: Decimal = Decimal(0)
+    delivery_ms: int = 0
+
+    @property
+    def inverse(self) -> bool:
+        """Whether quantities are contracts, each worth `contract_value` of the quote asset."""
+        return self.contract_value != 0
+
+    @property
+    def settles_in(self) -> str:
+        """The asset in which margin, profit, fees and funding are counted."""
+        return self.base if self.inverse else self.quote
+
+    @property
+    def pair(self) -> str:
+        """Base and quote: what every contract of one underlying shares."""
+        return self.base + self.quote
+
+    @property
+    def path(self) -> str:
+        """The name of the price path: an inverse contract follows the coin's dollar price."""
+        return f"{self.base}USDT" if self.inverse else self.name
 
     @property
     def max_price(self) -> Decimal:
@@ -100,18 +122,32 @@ _KNOWN_USDM = (
     ("1000PEPE", "USDT", "0.0000001", "1", "100000000", "5", "0.01"),
 )
 
+# base, tick, dollars of one contract, anchor price
+_KNOWN_COINM = (
+    ("BTC", "0.1", "100", "60000"),
+    ("ETH", "0.01", "10", "3000"),
+    ("SOL", "0.001", "10", "150"),
+    ("BNB", "0.01", "10", "600"),
+    ("XRP", "0.0001", "10", "0.6"),
+)
+_DELIVERIES = (("270326", 1_806_048_000_000),)
+
 
 class Catalogue:
-    """All symbols of both markets."""
+    """All symbols of every market."""
 
     def __init__(self, rows: Iterator[SymbolRow]) -> None:
-        self._rows: dict[Market, dict[str, SymbolRow]] = {"spot": {}, "usdm": {}}
+        self._rows: dict[Market, dict[str, SymbolRow]] = {"spot": {}, "usdm": {}, "coinm": {}}
         for row in rows:
             self._rows[row.market][row.name] = row
 
     def rows(self, market: Market) -> Mapping[str, SymbolRow]:
         """Return every symbol of the market by name, in listing order."""
         return self._rows[market]
+
+    def contract(self, name: str) -> SymbolRow:
+        """Return a listed contract of either futures market: their names never meet."""
+        return self._rows["usdm"].get(name) or self._rows["coinm"][name]
 
     def find(self, market: Market, name: str) -> SymbolRow | None:
         """Return the symbol, or None when the market does not list it."""
@@ -134,6 +170,7 @@ def _every_row(size: int | None, seed: int) -> Iterator[SymbolRow]:
         yield _known_row("spot", row, groups)
     for row in _KNOWN_USDM:
         yield _known_row("usdm", row, 0)
+    yield from _known_contracts()
     if size is None or not full:
         return
     yield from _generated_spot(size - len(_KNOWN_SPOT), random.Random(f"{seed}/spot"))
@@ -159,6 +196,34 @@ def _known_row(
         min_notional=Decimal(notional),
         anchor_price=Decimal(anchor),
         permission_groups=groups,
+    )
+
+
+def _known_contracts() -> Iterator[SymbolRow]:
+    """Yield the inverse contracts: a perpetual of each coin, and dated ones of bitcoin."""
+    for known in _KNOWN_COINM:
+        yield _contract(known, "PERP", 0)
+    for day, delivery_ms in _DELIVERIES:
+        yield _contract(_KNOWN_COINM[0], day, delivery_ms)
+
+
+def _contract(known: tuple[str, str, str, str], ending: str, delivery_ms: int) -> SymbolRow:
+    base, tick, value, anchor = known
+    return SymbolRow(
+        market="coinm",
+        name=f"{base}USD_{ending}",
+        base=base,
+        quote="USD",
+        status="TRADING",
+        tick=Decimal(tick),
+        step=Decimal(1),
+        min_quantity=Decimal(1),
+        max_quantity=Decimal(1_000_000),
+        market_max_quantity=Decimal(60_000),
+        min_notional=Decimal(0),
+        anchor_price=Decimal(anchor),
+        contract_value=Decimal(value),
+        delivery_ms=delivery_ms,
     )
 
 

@@ -106,7 +106,7 @@ class Control:
         self._world.changed()
 
     def deposit(self, account: str, asset: str, amount: str, market: str = "spot") -> None:
-        """Bring money in from outside; into the USD-M wallet it comes as a transfer."""
+        """Bring money in from outside; into a futures wallet it comes as a transfer."""
         owner, place = self._account(account), market_of(market)
         treasury.move_outside(self._world, owner, place, asset, amount_of(amount))
 
@@ -115,10 +115,19 @@ class Control:
         owner, place = self._account(account), market_of(market)
         treasury.move_outside(self._world, owner, place, asset, -amount_of(amount))
 
-    def transfer(self, account: str, asset: str, amount: str, source: str = "spot") -> str:
-        """Move money between the wallets of an account; return the transfer's number."""
-        owner, origin = self._account(account), market_of(source)
-        return treasury.transfer(self._world, owner, asset, amount_of(amount), origin)
+    def transfer(
+        self, account: str, asset: str, amount: str, source: str = "spot", target: str = ""
+    ) -> str:
+        """Move money between two wallets of an account; return the transfer's number.
+
+        Without a target it goes from spot to USD-M, or from a futures wallet to spot.
+        """
+        origin = market_of(source)
+        goal = market_of(target) if target else ("usdm" if origin == "spot" else "spot")
+        if goal == origin:
+            raise ValueError("a transfer needs two different wallets")
+        owner = self._account(account)
+        return treasury.transfer(self._world, owner, asset, amount_of(amount), (origin, goal))
 
     # -- orders and legs ------------------------------------------------------------------------
 
@@ -293,7 +302,7 @@ class Control:
 
     def set_weight_limit(self, market: str, per_minute: int) -> None:
         """Set the request weight that one client may use per minute."""
-        self._limits.weight_limits[market_of(market)] = per_minute
+        self._limits.set_weight(market_of(market), per_minute)
 
     def ban(self, client: str = "", length_ms: int = 120_000) -> int:
         """Ban a client address; return until when."""

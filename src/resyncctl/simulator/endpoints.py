@@ -1,4 +1,4 @@
-"""The two dialects as one table: host, method, path, weight, security, handler.
+"""The three dialects as one table: host, method, path, weight, security, handler.
 
 Promises: a request is found by host and path; a path on the wrong host does not exist. Weights are
 those of the documentation; successful spot order and cancel calls cost nothing since 2026-04-02.
@@ -9,6 +9,7 @@ Called by `pipeline`.
 from collections.abc import Callable
 
 from resyncctl.simulator import (
+    coinm_endpoints,
     public_data,
     spot_reading,
     spot_trading,
@@ -32,7 +33,7 @@ SPOT_HOSTS = frozenset(
 HOSTS: dict[str, Market] = {
     **dict.fromkeys(sorted(SPOT_HOSTS), "spot"),
     "fapi.binance.com": "usdm",
-    "dapi.binance.com": "usdm",
+    "dapi.binance.com": "coinm",
 }
 
 
@@ -42,8 +43,6 @@ def find(method: str, host: str, path: str) -> Endpoint | None:
     market = HOSTS.get(name)
     endpoint = _TABLE.get((method, path.rstrip("/")))
     if endpoint is None or endpoint.market != market:
-        return None
-    if path.startswith("/dapi/") != name.startswith("dapi."):
         return None
     return endpoint
 
@@ -224,9 +223,6 @@ _USDM = (
     _public("usdm.ping", "usdm", "/fapi/v1/ping", public_data.ping, 1),
     _public("usdm.time", "usdm", "/fapi/v1/time", public_data.server_time, 1),
     _public("usdm.exchange_info", "usdm", "/fapi/v1/exchangeInfo", public_data.exchange_info, 1),
-    _public(
-        "coinm.exchange_info", "usdm", "/dapi/v1/exchangeInfo", public_data.empty_exchange_info, 1
-    ),
     _public("usdm.depth", "usdm", "/fapi/v1/depth", public_data.depth, _USDM_DEPTH),
     _public(
         "usdm.book_ticker",
@@ -381,5 +377,6 @@ _USDM = (
     _listen("usdm.end_listen_key", "DELETE", public_data.end_listen_key),
 )
 _TABLE: dict[tuple[str, str], Endpoint] = {
-    (endpoint.method, endpoint.path): endpoint for endpoint in (*_SPOT, *_USDM)
+    (endpoint.method, endpoint.path): endpoint
+    for endpoint in (*_SPOT, *_USDM, *coinm_endpoints.COINM)
 }

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Market = Literal["spot", "usdm"]
+Market = Literal["spot", "usdm", "coinm"]
 
 
 @dataclass(frozen=True)

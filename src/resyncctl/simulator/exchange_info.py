@@ -1,4 +1,4 @@
-"""The exchangeInfo documents of both markets, rendered once and compressed once.
+"""The exchangeInfo documents of every market, rendered once and compressed once.
 
 Promises: a document follows the status overrides that it is given; asking the same question again
 under the same statuses costs a dictionary lookup, because the real spot document weighs about
@@ -14,10 +14,11 @@ Called by the REST dialects (documents) and by the server (compression).
 import gzip
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from resyncctl.simulator.catalogue import Catalogue, Market, SymbolRow
+from resyncctl.simulator.coinm_exchange_info import coinm_head, coinm_symbol
 
 _CACHED_DOCUMENTS = 8
 _GZIP_LEVEL = 6
@@ -120,14 +121,15 @@ def _render(
         status = statuses.get(row.name, row.status)
         if wanted_status and status != wanted_status:
             continue
-        document = (
-            _spot_symbol(row, status, with_sets=with_sets)
-            if market == "spot"
-            else _usdm_symbol(row, status)
-        )
-        parts.append(_json(document))
-    head = _spot_head(now_ms) if market == "spot" else _usdm_head(now_ms)
+        parts.append(_json(_symbol(row, status, with_sets=with_sets)))
+    head = _HEADS[market](now_ms)
     return (_json(head)[:-1] + ',"symbols":[' + ",".join(parts) + "]}").encode()
+
+
+def _symbol(row: SymbolRow, status: str, *, with_sets: bool) -> dict[str, object]:
+    if row.market == "spot":
+        return _spot_symbol(row, status, with_sets=with_sets)
+    return coinm_symbol(row, status) if row.inverse else _usdm_symbol(row, status)
 
 
 def _asked_rows(listed: Mapping[str, SymbolRow], question: Mapping[str, str]) -> list[SymbolRow]:
@@ -345,6 +347,13 @@ def _usdm_filters(row: SymbolRow) -> list[dict[str, object]]:
             "multiplierDecimal": "4",
         },
     ]
+
+
+_HEADS: Mapping[Market, Callable[[int], dict[str, object]]] = {
+    "spot": _spot_head,
+    "usdm": _usdm_head,
+    "coinm": coinm_head,
+}
 
 
 def _eight(number: Decimal) -> str:

@@ -14,6 +14,7 @@ from resyncctl.simulator.numbers import cut
 from resyncctl.simulator.world import World
 
 _DISCOUNT = {"spot": Decimal("0.75"), "usdm": Decimal("0.9")}
+"""COIN-M fees are always paid in the margin coin."""
 
 
 def fee_of(
@@ -29,7 +30,7 @@ def fee_of(
     rates = account.fees[row.market]
     rate = rates.maker if maker else rates.taker
     asset, amount = received
-    if rates.asset and rates.asset != asset:
+    if rates.asset and rates.asset != asset and row.market in _DISCOUNT:
         price = _price_in(world, rates.asset, row.quote)
         if price is not None:
             discounted = cut(notional * rate * _DISCOUNT[row.market] / price)

@@ -58,7 +58,7 @@ def check_usdm(world: World, row: SymbolRow, terms: OrderTerms) -> None:
             _check_usdm_price(row, price)
     if not terms.close_position:
         _check_usdm_quantity(row, terms)
-    mid = world.mid("usdm", row.name)
+    mid = world.mark(row)
     if terms.price > mid * _HIGH:
         raise refuse(-4016, f"Limit price can't be higher than {plain(mid * _HIGH)}.")
     if 0 < terms.price < mid * _LOW:
@@ -74,7 +74,7 @@ def check_usdm(world: World, row: SymbolRow, terms: OrderTerms) -> None:
 
 def check_usdm_counts(world: World, account: str, terms: OrderTerms) -> None:
     """Raise VenueError -2025 when the symbol's open orders have reached their limit."""
-    drawer = world.register.drawer(account, "usdm")
+    drawer = world.register.drawer(account, terms.market)
     resting = sum(order.terms.symbol == terms.symbol for order in drawer.open.values())
     if resting >= world.settings.max_open_orders:
         raise refuse(-2025, "Reach max open order limit.")

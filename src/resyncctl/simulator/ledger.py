@@ -54,7 +54,10 @@ class Posting:
 
 @dataclass(frozen=True)
 class Position:
-    """One leg of a USD-M position; the amount is negative for a short."""
+    """One leg of a futures position; the amount is negative for a short.
+
+    The amount is in base units on USD-M and in contracts on COIN-M.
+    """
 
     amount: Decimal = ZERO
     entry_price: Decimal = ZERO
@@ -83,19 +86,20 @@ class FeeRates:
 
 @dataclass
 class Account:
-    """One account with its spot wallet and its USD-M wallet. Changed only by ledger functions."""
+    """One account with its spot, USD-M and COIN-M wallets. Changed only by ledger functions."""
 
     label: str
     number: int
     created_ms: int
     wallets: dict[Market, dict[str, Versioned[Balance]]] = field(
-        default_factory=lambda: {"spot": {}, "usdm": {}}
+        default_factory=lambda: {"spot": {}, "usdm": {}, "coinm": {}}
     )
     positions: dict[tuple[str, PositionSide], Versioned[Position]] = field(default_factory=dict)
     fees: dict[Market, FeeRates] = field(
         default_factory=lambda: {
             "spot": FeeRates(Decimal("0.001"), Decimal("0.001")),
             "usdm": FeeRates(Decimal("0.0002"), Decimal("0.0005")),
+            "coinm": FeeRates(Decimal("0.0001"), Decimal("0.0005")),
         }
     )
     hedge_mode: bool = False
@@ -178,10 +182,15 @@ class Ledger:
         return posting
 
     def move(
-        self, account: Account, asset: str, amount: Decimal, source: Market, now_ms: int
+        self,
+        account: Account,
+        asset: str,
+        amount: Decimal,
+        route: tuple[Market, Market],
+        now_ms: int,
     ) -> str:
-        """Transfer between the two wallets of one account and return the transfer's reference."""
-        target: Market = "usdm" if source == "spot" else "spot"
+        """Transfer between two wallets of one account and return the transfer's reference."""
+        source, target = route
         reference = str(90_000_000 + len(self.postings))
         for market, signed in ((source, -amount), (target, amount)):
             self.post(

@@ -4,6 +4,9 @@ Promises: weight counts per client address and minute, orders per account and in
 always carries the used weight; above the limit the answer is 429 with Retry-After, and a client
 that goes on regardless is banned (418) for two minutes, then for twice as long each time.
 
+USD-M and COIN-M share one pool of weight and one of orders since 2026-06-30 ("Important CM-UM
+Integration Notice", section A.3).
+
 Sources: binance-spot-api-docs rest-api.md "IP limits"; USD-M general info "LIMITS".
 Called by `pipeline` for every request that reaches the venue.
 """
@@ -44,6 +47,10 @@ ORDER_LIMITS: dict[Market, tuple[OrderLimit, ...]] = {
 }
 
 
+def _pool(market: Market) -> Market:
+    return "spot" if market == "spot" else "usdm"
+
+
 @dataclass
 class _Used:
     minute: int = -1
@@ -66,13 +73,17 @@ class Limits:
         if now_ms < until_ms:
             raise banned(until_ms, now_ms)
         used = self._of(client, market, now_ms)
-        limit = self.weight_limits[market]
+        limit = self.weight_limits[_pool(market)]
         if used.weight < limit:
             return
         used.ignored += 1
         if used.ignored > TOLERATED:
             raise banned(self.ban(client, now_ms), now_ms)
         raise too_much(limit, MINUTE_MS - now_ms % MINUTE_MS)
+
+    def set_weight(self, market: Market, per_minute: int) -> None:
+        """Set the weight that one client may use per minute in the market's pool."""
+        self.weight_limits[_pool(market)] = per_minute
 
     def charge(self, client: str, market: Market, weight: int, now_ms: int) -> int:
         """Count the weight and return what the client has used this minute."""
@@ -90,10 +101,10 @@ class Limits:
 
     def admit_orders(self, account: str, market: Market, now_ms: int) -> None:
         """Raise VenueError -1015 when the account has placed too many orders."""
-        times = self._orders.get((account, market))
+        times = self._orders.get((account, _pool(market)))
         if not times:
             return
-        for limit in ORDER_LIMITS[market]:
+        for limit in ORDER_LIMITS[_pool(market)]:
             if _recent(times, limit.length_ms, now_ms) >= limit.most:
                 raise VenueError(
                     429,
@@ -106,21 +117,21 @@ class Limits:
     def count_orders(self, account: str, market: Market, placed: int, now_ms: int) -> None:
         """Count orders that were placed."""
         if placed:
-            times = self._orders.setdefault((account, market), deque())
+            times = self._orders.setdefault((account, _pool(market)), deque())
             times.extend([now_ms] * placed)
             while times and times[0] < now_ms - ORDER_LIMITS["spot"][1].length_ms:
                 times.popleft()
 
     def order_headers(self, account: str, market: Market, now_ms: int) -> dict[str, str]:
         """Return the X-MBX-ORDER-COUNT headers."""
-        times = self._orders.get((account, market), deque())
+        times = self._orders.get((account, _pool(market)), deque())
         return {
             f"X-MBX-ORDER-COUNT-{limit.header}": str(_recent(times, limit.length_ms, now_ms))
-            for limit in ORDER_LIMITS[market]
+            for limit in ORDER_LIMITS[_pool(market)]
         }
 
     def _of(self, client: str, market: Market, now_ms: int) -> _Used:
-        used = self._used.setdefault((client, market), _Used())
+        used = self._used.setdefault((client, _pool(market)), _Used())
         minute = now_ms // MINUTE_MS
         if used.minute != minute:
             used.minute, used.weight, used.ignored = minute, 0, 0

@@ -114,7 +114,7 @@ def _fillable(world: World, order: Order) -> Decimal:
     cap = world.liquidity.get((terms.market, terms.symbol))
     if cap is not None:
         quantity = min(quantity, cap)
-    if terms.market == "usdm" and usdm_engine.closes_only(terms):
+    if terms.market != "spot" and usdm_engine.closes_only(terms):
         quantity = min(quantity, usdm_engine.closable(world.owner(order), terms))
     if terms.market == "spot" and terms.side == "BUY" and terms.kind in _MARKET_KINDS:
         return min(quantity, _affordable(world, order))

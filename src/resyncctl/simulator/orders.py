@@ -144,7 +144,7 @@ class AlgoState:
 
 @dataclass(eq=False)
 class AlgoOrder:
-    """One conditional order of the USD-M algo service; `terms.stop_price` is the trigger."""
+    """One conditional order of a futures algo service; `terms.stop_price` is the trigger."""
 
     algo_id: int
     account: str
@@ -188,7 +188,7 @@ class Register:
         self.lists: dict[int, OrderList] = {}
         self.algos: dict[int, AlgoOrder] = {}
         self.open_algos: dict[int, AlgoOrder] = {}
-        self.waiting: dict[str, dict[int, AlgoOrder]] = {}
+        self.waiting: dict[tuple[Market, str], dict[int, AlgoOrder]] = {}
         self.closed_algos_lately: deque[tuple[int, AlgoOrder]] = deque()
         self.unswept: set[tuple[Market, str]] = set()
 
@@ -261,11 +261,12 @@ class Register:
         """Let the conditional order have this state from now on."""
         algo.states.put(state.update_ms, state)
         self.algos[algo.algo_id] = algo
-        waiting = self.waiting.setdefault(algo.terms.symbol, {})
+        place = (algo.terms.market, algo.terms.symbol)
+        waiting = self.waiting.setdefault(place, {})
         if state.status == "NEW":
             self.open_algos[algo.algo_id] = algo
             waiting[algo.algo_id] = algo
-            self.unswept.add(("usdm", algo.terms.symbol))
+            self.unswept.add(place)
             return
         waiting.pop(algo.algo_id, None)
         if self.open_algos.pop(algo.algo_id, None) is not None:

@@ -2,7 +2,8 @@
 
 Promises: the mid price of a symbol is a pure function of the seed, the symbol's name, the time and
 the holds that were set before that time. It is exact, on the tick grid and above zero. Spot and
-USD-M symbols of one name share one path, so that their prices never drift apart. Nothing reads a
+USD-M symbols of one name, and the inverse contracts of the same coin, share one path, so that their
+prices never drift apart. Nothing reads a
 clock: the time is always an argument.
 
 The path is a sum of five slow and fast waves of seeded noise, each interpolated between lattice
@@ -102,7 +103,7 @@ def _on_grid(price: Decimal, tick: Decimal) -> Decimal:
 
 def _path_price(row: SymbolRow, seed: int, bucket: int) -> Decimal:
     anchor_ticks = int(row.anchor_price / row.tick)
-    lift = _lift(seed, row.name, bucket)
+    lift = _lift(seed, row.path, bucket)
     ticks = anchor_ticks * (_MILLION + lift) // _MILLION
     return max(ticks, 1) * row.tick
 

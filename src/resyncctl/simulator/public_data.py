@@ -50,7 +50,7 @@ def depth(call: Call) -> dict[str, Any]:
         "bids": [[write(price), write(quantity)] for price, quantity in book.bids[:limit]],
         "asks": [[write(price), write(quantity)] for price, quantity in book.asks[:limit]],
     }
-    if call.market == "usdm":
+    if call.market != "spot":
         document |= {"E": world.now_ms(), "T": world.now_ms()}
     return document
 
@@ -128,17 +128,6 @@ def nothing(_: Call) -> list[Any]:
     return []
 
 
-def empty_exchange_info(call: Call) -> dict[str, Any]:
-    """GET /dapi/v1/exchangeInfo: there are no COIN-M contracts here."""
-    return {
-        "timezone": "UTC",
-        "serverTime": call.world.now_ms(),
-        "rateLimits": [],
-        "exchangeFilters": [],
-        "symbols": [],
-    }
-
-
 def start_listen_key(call: Call) -> dict[str, str]:
     """POST /fapi/v1/listenKey: the active key again while it lives."""
     return {"listenKey": call.world.start_listen_key(call.account, call.market)}
@@ -168,6 +157,6 @@ def _book_ticker(call: Call, symbol: str) -> dict[str, Any]:
         "askPrice": write(book.asks[0][0]),
         "askQty": write(book.asks[0][1]),
     }
-    if call.market == "usdm":
+    if call.market != "spot":
         row |= {"time": world.now_ms(), "lastUpdateId": book.update_id}
     return row

@@ -107,14 +107,17 @@ def open_orders(
 
 
 def open_algos(
-    world: World, account: str, symbol: str, view: View
+    world: World, account: str, market: Market, symbol: str, view: View
 ) -> list[tuple[AlgoOrder, AlgoState]]:
     """Return the waiting conditional orders that the view shows, with states."""
     register = world.register
     closed = [] if view == FRESH else [algo for _, algo in register.closed_algos_lately]
     rows = []
     for algo in dict.fromkeys([*closed, *register.open_algos.values()]):
-        if algo.account != account or (symbol and algo.terms.symbol != symbol):
+        terms = algo.terms
+        if (algo.account, terms.market) != (account, market):
+            continue
+        if symbol and terms.symbol != symbol:
             continue
         state = _seen_algo(algo, view)
         if state is not None and state.status == "NEW":

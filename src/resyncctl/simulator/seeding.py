@@ -12,12 +12,14 @@ from decimal import Decimal
 from typing import Any, get_args
 
 from resyncctl.simulator import algo, matching, spot_engine, spot_orders, usdm_engine, usdm_orders
+from resyncctl.simulator.catalogue import SymbolRow
 from resyncctl.simulator.events import Market
 from resyncctl.simulator.ledger import Account, Position, PositionSide
 from resyncctl.simulator.matching import STOP_KINDS
 from resyncctl.simulator.numbers import ZERO, amount_of, plain
 from resyncctl.simulator.orders import AlgoOrder, Fill, Order, OrderTerms
 from resyncctl.simulator.usdm_events import tell_account
+from resyncctl.simulator.venue_errors import unknown_symbol
 from resyncctl.simulator.world import World
 
 STATUSES = ("TRADING", "HALT", "BREAK", "CANCEL_ONLY", "SETTLING", "CLOSE")
@@ -48,7 +50,7 @@ def market_of(text: str) -> Market:
     for market in get_args(Market):
         if market == text:
             return market  # type: ignore[no-any-return]  # one of the literal's own values
-    raise ValueError(f"market must be spot or usdm, not {text!r}")
+    raise ValueError(f"market must be spot, usdm or coinm, not {text!r}")
 
 
 def side_of(text: str) -> PositionSide:
@@ -84,9 +86,9 @@ def terms_of(world: World, wish: Wish, prefix: str) -> OrderTerms:
 
 
 def seed_order(world: World, account: Account, wish: Wish) -> Order | AlgoOrder:
-    """Make an order exist: a conditional USD-M one in the algo service, any other as regular."""
+    """Make an order exist: a conditional futures one in its algo service, any other as regular."""
     terms = terms_of(world, wish, "seed")
-    if terms.market == "usdm" and terms.kind in usdm_orders.CONDITIONAL:
+    if terms.market != "spot" and terms.kind in usdm_orders.CONDITIONAL:
         return algo.place(
             world,
             account,
@@ -95,7 +97,7 @@ def seed_order(world: World, account: Account, wish: Wish) -> Order | AlgoOrder:
             callback_rate=amount_of(wish.callback_rate),
             checked=False,
         )
-    if terms.market == "usdm":
+    if terms.market != "spot":
         return usdm_orders.enter(world, account, terms)[0]
     is_stop = terms.kind in STOP_KINDS
     order = spot_engine.open_order(world, account, terms, working=not is_stop)
@@ -143,7 +145,7 @@ def seed_oco(
 def trade(world: World, account: Account, wish: Wish, price: Decimal) -> Fill:
     """Make an order exist that was filled at once at this price."""
     terms = terms_of(world, wish, "seed")
-    if terms.market == "usdm":
+    if terms.market != "spot":
         order = usdm_engine.open_order(world, account, terms)
     else:
         order = spot_engine.open_order(world, account, terms, working=True)
@@ -154,11 +156,11 @@ def set_position(
     world: World, account: Account, leg: tuple[str, PositionSide], amount: Decimal, price: Decimal
 ) -> None:
     """Set a leg as if it had been there always: without an order, a fill or a fee."""
-    world.symbol("usdm", leg[0])
+    market = _contract(world, leg[0]).market
     now_ms = world.now_ms()
     world.ledger.place(account, *leg, Position(amount, price if amount else ZERO, now_ms), now_ms)
     world.changed()
-    tell_account(world, account, "ADJUSTMENT", [], [leg])
+    tell_account(world, account, "ADJUSTMENT", [], [leg], market=market)
 
 
 def force_close(
@@ -171,8 +173,8 @@ def force_close(
     price: str,
 ) -> list[Fill]:
     """Close (a part of) every leg of the symbol by the venue's own order; "" is the mark price."""
-    row = world.symbol("usdm", symbol)
-    at_price = amount_of(price) if price else world.mid("usdm", symbol)
+    row = _contract(world, symbol)
+    at_price = amount_of(price) if price else world.mark(row)
     fills = []
     for (name, side), versions in list(account.positions.items()):
         amount = versions.now.amount
@@ -180,7 +182,7 @@ def force_close(
         if name != symbol or not quantity:
             continue
         terms = OrderTerms(
-            market="usdm",
+            market=row.market,
             symbol=symbol,
             side="SELL" if amount > 0 else "BUY",
             kind="LIMIT",
@@ -197,6 +199,14 @@ def force_close(
             )
         )
     return fills
+
+
+def _contract(world: World, symbol: str) -> SymbolRow:
+    """Return the futures contract of that name. Raise VenueError -1121 when there is none."""
+    try:
+        return world.catalogue.contract(symbol)
+    except KeyError:
+        raise unknown_symbol() from None
 
 
 def fill(world: World, order: Order, quantity: str, price: str, *, maker: bool) -> Fill:

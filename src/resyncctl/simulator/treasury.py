@@ -59,7 +59,7 @@ def move_outside(
     if account.balance(market, asset).free + amount < ZERO:
         raise ValueError(f"{account.label} has less than {plain(-amount)} {asset} free")
     arrives = amount > 0
-    # The USD-M wallet knows no deposits: money comes to it as a transfer.
+    # A futures wallet knows no deposits: money comes to it as a transfer.
     kind = ("DEPOSIT" if arrives else "WITHDRAW") if market == "spot" else "TRANSFER"
     world.ledger.post(
         account,
@@ -77,19 +77,24 @@ def move_outside(
         spot_events.tell_balances(world, account, [asset])
     else:
         reason = "DEPOSIT" if arrives else "WITHDRAW"
-        usdm_events.tell_account(world, account, reason, [(asset, amount)])
+        usdm_events.tell_account(world, account, reason, [(asset, amount)], market=market)
 
 
-def transfer(world: World, account: Account, asset: str, amount: Decimal, source: Market) -> str:
-    """Move money between the wallets of an account; return the transfer's number."""
+def transfer(
+    world: World, account: Account, asset: str, amount: Decimal, route: tuple[Market, Market]
+) -> str:
+    """Move money between two wallets of an account; return the transfer's number."""
+    source, target = route
     if account.balance(source, asset).free < amount:
         raise ValueError(f"{account.label} has less than {plain(amount)} {asset} free")
-    reference = world.ledger.move(account, asset, amount, source, world.now_ms())
-    into_usdm = amount if source == "spot" else -amount
+    reference = world.ledger.move(account, asset, amount, route, world.now_ms())
     world.changed()
-    spot_events.tell_transfer(world, account, asset, -into_usdm)
-    reason = "DEPOSIT" if into_usdm > 0 else "WITHDRAW"
-    usdm_events.tell_account(world, account, reason, [(asset, into_usdm)])
+    for market, change in ((source, -amount), (target, amount)):
+        if market == "spot":
+            spot_events.tell_transfer(world, account, asset, change)
+        else:
+            reason = "DEPOSIT" if change > 0 else "WITHDRAW"
+            usdm_events.tell_account(world, account, reason, [(asset, change)], market=market)
     return reference
 
 

@@ -18,7 +18,7 @@ from resyncctl.simulator.orders import AlgoOrder, Order
 from resyncctl.simulator.seeding import fill_document, order_document
 from resyncctl.simulator.world import World
 
-_MARKETS: tuple[Market, ...] = ("spot", "usdm")
+_MARKETS: tuple[Market, ...] = ("spot", "usdm", "coinm")
 
 
 def truth(world: World, account: Account) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def truth(world: World, account: Account) -> dict[str, Any]:
         ],
         "countdowns": [
             name
-            for name in sorted(world.catalogue.rows("usdm"))
+            for name in sorted({**world.catalogue.rows("usdm"), **world.catalogue.rows("coinm")})
             if world.agenda.has(("countdown", account.label, name))
         ],
     }
@@ -73,7 +73,7 @@ def digest(world: World) -> str:
 
 
 def open_orders(world: World, account: Account) -> list[Order]:
-    """Return the regular orders that are open, of both markets."""
+    """Return the regular orders that are open, of every market."""
     return [
         order
         for market in _MARKETS

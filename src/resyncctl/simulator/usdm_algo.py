@@ -9,11 +9,10 @@ Called through `endpoints`.
 from decimal import Decimal
 from typing import Any
 
-from resyncctl.simulator import algo, replicas
+from resyncctl.simulator import algo, contracts, replicas
 from resyncctl.simulator.calls import Call, pretend
 from resyncctl.simulator.numbers import ZERO
 from resyncctl.simulator.orders import AlgoOrder, AlgoState, OrderTerms
-from resyncctl.simulator.usdm_events import average
 from resyncctl.simulator.usdm_orders import CONDITIONAL
 from resyncctl.simulator.usdm_rows import algo_row
 from resyncctl.simulator.usdm_trading import position_side
@@ -24,7 +23,7 @@ _TRAILING = "TRAILING_STOP_MARKET"
 
 def place(call: Call) -> dict[str, Any]:
     """POST /fapi/v1/algoOrder."""
-    symbol = call.symbol("usdm")
+    symbol = call.symbol(call.market)
     call.required("algoType")
     call.choice("algoType", ("CONDITIONAL",), "", -1130)
     call.required("side")
@@ -43,7 +42,7 @@ def place(call: Call) -> dict[str, Any]:
     if kind in ("STOP", "TAKE_PROFIT"):
         call.required("price")
     terms = OrderTerms(
-        market="usdm",
+        market=call.market,
         symbol=symbol,
         side=side,
         kind=kind,
@@ -79,20 +78,20 @@ def query(call: Call) -> dict[str, Any]:
 
 def open_orders(call: Call) -> list[dict[str, Any]]:
     """GET /fapi/v1/openAlgoOrders."""
-    symbol = call.maybe_symbol("usdm")
-    rows = replicas.open_algos(call.world, call.account.label, symbol, call.view)
+    symbol = call.maybe_symbol(call.market)
+    rows = replicas.open_algos(call.world, call.account.label, call.market, symbol, call.view)
     return [_row(call, item, state) for item, state in rows]
 
 
 def all_orders(call: Call) -> list[dict[str, Any]]:
     """GET /fapi/v1/allAlgoOrders."""
-    symbol = call.symbol("usdm")
+    symbol = call.symbol(call.market)
     start_ms, end_ms = call.whole("startTime"), call.whole("endTime")
     rows = [
         _row(call, item, item.states.now)
         for item in call.world.register.algos.values()
         if item.account == call.account.label
-        and item.terms.symbol == symbol
+        and (item.terms.market, item.terms.symbol) == (call.market, symbol)
         and item.algo_id >= call.whole("algoId")
         and item.created_ms >= start_ms
         and (not end_ms or item.created_ms <= end_ms)
@@ -116,11 +115,12 @@ def cancel(call: Call) -> dict[str, Any]:
 
 def cancel_all(call: Call) -> dict[str, Any]:
     """DELETE /fapi/v1/algoOpenOrders: the conditional orders of one symbol."""
-    symbol = call.symbol("usdm")
+    symbol = call.symbol(call.market)
     doomed = [
         item
         for item in call.world.register.open_algos.values()
-        if item.account == call.account.label and item.terms.symbol == symbol
+        if item.account == call.account.label
+        and (item.terms.market, item.terms.symbol) == (call.market, symbol)
     ]
     only = call.quirks.cancel_only
     for item in doomed if only < 0 else doomed[:only]:
@@ -139,7 +139,7 @@ def _find(call: Call) -> AlgoOrder | None:
         raise refuse(
             -1102, "Param 'algoId' or 'clientAlgoId' must be sent, but both were empty/null!"
         )
-    return algo.find(call.world, call.account, number, client_id)
+    return algo.find(call.world, call.account, call.market, number, client_id)
 
 
 def _row(call: Call, item: AlgoOrder, state: AlgoState) -> dict[str, Any]:
@@ -149,5 +149,6 @@ def _row(call: Call, item: AlgoOrder, state: AlgoState) -> dict[str, Any]:
 def _triggered_price(call: Call, item: AlgoOrder, state: AlgoState) -> Decimal:
     if not state.order_id:
         return ZERO
-    child = call.world.register.find("usdm", item.terms.symbol, state.order_id)
-    return average(child.now.quote, child.now.executed) if child is not None else ZERO
+    child = call.world.register.find(call.market, item.terms.symbol, state.order_id)
+    row = call.world.symbol(call.market, item.terms.symbol)
+    return contracts.average(row, child.now.quote, child.now.executed) if child else ZERO

@@ -1,19 +1,25 @@
-"""USD-M orders and legs: margin, reduce-only rules, fills that settle, funding.
+"""Futures orders and legs, USD-M and COIN-M: margin, reduce-only rules, fills that settle, funding.
 
 Promises: a reduce-only fill never grows or flips a leg; realized profit, fees and funding are
 postings; a leg changes only through a fill or through `control`.
 
-Called by `matching`, the algo service, the USD-M dialect and `control`.
+USD-M counts in base units and settles in the quote asset, COIN-M counts in contracts and settles in
+the coin; what that is worth is told by `contracts`.
+
+Called by `matching`, the algo services, the futures dialects and `control`.
 """
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from resyncctl.simulator import contracts
+from resyncctl.simulator.catalogue import SymbolRow
+from resyncctl.simulator.events import Market
 from resyncctl.simulator.fees import fee_of
 from resyncctl.simulator.ledger import Account, Position, PositionSide
 from resyncctl.simulator.numbers import ZERO, cut
 from resyncctl.simulator.orders import Fill, Order, OrderState, OrderTerms
-from resyncctl.simulator.usdm_events import tell_account, tell_order, unrealized
+from resyncctl.simulator.usdm_events import tell_account, tell_order
 from resyncctl.simulator.venue_errors import refuse
 from resyncctl.simulator.versions import Versioned
 from resyncctl.simulator.world import World
@@ -44,7 +50,7 @@ def check_closing(world: World, account: Account, terms: OrderTerms) -> None:
     resting = sum(
         (
             order.now.remaining
-            for order in world.register.drawer(account.label, "usdm").open.values()
+            for order in world.register.drawer(account.label, terms.market).open.values()
             if _same_closing(order.terms, terms)
         ),
         ZERO,
@@ -59,55 +65,60 @@ def check_closing(world: World, account: Account, terms: OrderTerms) -> None:
 
 def check_margin(world: World, account: Account, terms: OrderTerms) -> None:
     """Raise VenueError -2019 when the order would need more margin than is available."""
-    price = terms.price or world.mid("usdm", terms.symbol)
+    row = world.symbol(terms.market, terms.symbol)
+    price = terms.price or world.mark(row)
     quantity = max(terms.quantity - closable(account, terms), ZERO)
-    leverage = account.leverage.get(terms.symbol, DEFAULT_LEVERAGE)
-    if quantity * price / leverage > available(world, account, world.assets(terms)[1]):
+    margin = contracts.worth(row, quantity, price) / _leverage(account, terms.symbol)
+    if margin > available(world, account, (terms.market, row.settles_in)):
         raise refuse(-2019, "Margin is insufficient.")
 
 
-def available(world: World, account: Account, asset: str) -> Decimal:
+def available(world: World, account: Account, wallet: tuple[Market, str]) -> Decimal:
     """Return what is free for new orders: wallet and open profit less margin in use."""
-    wallet = account.balance("usdm", asset).total + open_profit(world, account, asset)
-    return wallet - position_margin(world, account, asset) - order_margin(world, account, asset)
+    total = account.balance(*wallet).total + open_profit(world, account, wallet)
+    return total - position_margin(world, account, wallet) - order_margin(world, account, wallet)
 
 
-def open_profit(world: World, account: Account, asset: str) -> Decimal:
+def legs(
+    world: World, account: Account, wallet: tuple[Market, str]
+) -> list[tuple[SymbolRow, Position]]:
+    """Return every leg that is not flat and settles in the asset of this market."""
+    held = [
+        (world.catalogue.contract(symbol), versions.now)
+        for (symbol, _), versions in account.positions.items()
+        if versions.now.amount
+    ]
+    return [(row, leg) for row, leg in held if (row.market, row.settles_in) == wallet]
+
+
+def open_profit(world: World, account: Account, wallet: tuple[Market, str]) -> Decimal:
     """Return the unrealized profit of every leg that settles in the asset."""
-    return sum(
-        (
-            unrealized(versions.now, world.mid("usdm", symbol))
-            for (symbol, _), versions in account.positions.items()
-            if versions.now.amount and world.symbol("usdm", symbol).quote == asset
-        ),
-        ZERO,
-    )
+    held = legs(world, account, wallet)
+    return sum((contracts.unrealized(row, leg, world.mark(row)) for row, leg in held), ZERO)
 
 
-def position_margin(world: World, account: Account, asset: str) -> Decimal:
+def position_margin(world: World, account: Account, wallet: tuple[Market, str]) -> Decimal:
     """Return the initial margin of every leg that settles in the asset."""
     return sum(
         (
-            abs(versions.now.amount)
-            * world.mid("usdm", symbol)
-            / account.leverage.get(symbol, DEFAULT_LEVERAGE)
-            for (symbol, _), versions in account.positions.items()
-            if versions.now.amount and world.symbol("usdm", symbol).quote == asset
+            contracts.worth(row, abs(leg.amount), world.mark(row)) / _leverage(account, row.name)
+            for row, leg in legs(world, account, wallet)
         ),
         ZERO,
     )
 
 
-def order_margin(world: World, account: Account, asset: str) -> Decimal:
+def order_margin(world: World, account: Account, wallet: tuple[Market, str]) -> Decimal:
     """Return the initial margin of the open orders that may grow a leg."""
+    market, asset = wallet
     return sum(
         (
-            order.now.remaining
-            * order.now.price
-            / account.leverage.get(order.terms.symbol, DEFAULT_LEVERAGE)
-            for order in world.register.drawer(account.label, "usdm").open.values()
-            if not closes_only(order.terms)
-            and world.symbol("usdm", order.terms.symbol).quote == asset
+            contracts.worth(row, order.now.remaining, order.now.price)
+            / _leverage(account, row.name)
+            for order in world.register.drawer(account.label, market).open.values()
+            if order.now.price
+            and not closes_only(order.terms)
+            and (row := world.symbol(market, order.terms.symbol)).settles_in == asset
         ),
         ZERO,
     )
@@ -117,7 +128,7 @@ def open_order(world: World, account: Account, terms: OrderTerms) -> Order:
     """Book a new order."""
     now_ms = world.now_ms()
     order = Order(
-        order_id=world.register.next_order_id("usdm", terms.symbol),
+        order_id=world.register.next_order_id(terms.market, terms.symbol),
         account=account.label,
         terms=terms,
         created_ms=now_ms,
@@ -140,9 +151,9 @@ def settle(
 ) -> Fill:
     """Fill a part of an order: move the leg, post profit and fee, tell who listens."""
     account, terms, before = world.owner(order), order.terms, order.now
-    row = world.symbol("usdm", terms.symbol)
+    row = world.symbol(terms.market, terms.symbol)
     now_ms = world.now_ms()
-    notional = quantity * price
+    notional = contracts.worth(row, quantity, price)
     executed = before.executed + quantity
     rest = before.quantity - executed
     closed_before = not order.is_open
@@ -153,20 +164,20 @@ def settle(
     world.register.put(order, state)
     signed = quantity if terms.side == "BUY" else -quantity
     leg = (terms.symbol, terms.position_side)
-    position, realized = moved(account.position(*leg), signed, price, now_ms)
+    position, realized = contracts.moved(row, account.position(*leg), signed, price, now_ms)
     world.ledger.place(account, *leg, position, now_ms)
-    trade_id = world.register.next_trade_id("usdm", terms.symbol)
+    trade_id = world.register.next_trade_id(terms.market, terms.symbol)
     reference = f"{terms.symbol}:{trade_id}"
-    fee_asset, fee = fee_of(world, account, row, (row.quote, notional), notional, maker=maker)
-    profit = _Reason("REALIZED_PNL", terms.symbol, reference, "house")
-    _post(world, account, row.quote, realized, profit)
-    cost = _Reason("COMMISSION", terms.symbol, reference, "fees")
+    fee_asset, fee = fee_of(world, account, row, (row.settles_in, notional), notional, maker=maker)
+    profit = _Reason(row, "REALIZED_PNL", reference, "house")
+    _post(world, account, row.settles_in, realized, profit)
+    cost = _Reason(row, "COMMISSION", reference, "fees")
     _post(world, account, fee_asset, -fee, cost)
     fill = Fill(
         trade_id=trade_id,
         order_id=order.order_id,
         account=order.account,
-        market="usdm",
+        market=terms.market,
         symbol=terms.symbol,
         side=terms.side,
         price=price,
@@ -181,7 +192,7 @@ def settle(
     )
     world.register.add_fill(fill)
     world.changed()
-    tell_account(world, account, "ORDER", [(row.quote, ZERO)], [leg])
+    tell_account(world, account, "ORDER", [(row.settles_in, ZERO)], [leg], market=row.market)
     tell_order(world, order, execution, fill)
     _expire_idle_closers(world, account, terms.symbol, terms.position_side)
     return fill
@@ -205,45 +216,28 @@ def amend_order(world: World, order: Order, quantity: Decimal, price: Decimal) -
     return state
 
 
-def moved(
-    position: Position, signed: Decimal, price: Decimal, now_ms: int
-) -> tuple[Position, Decimal]:
-    """Given a leg and a signed fill, return the new leg and the realized profit."""
-    before = position.amount
-    after = before + signed
-    if before == 0 or (before > 0) == (signed > 0):
-        cost = abs(before) * position.entry_price + abs(signed) * price
-        return Position(after, round(cost / abs(after), 8), now_ms), ZERO
-    closed = min(abs(before), abs(signed))
-    direction = 1 if before > 0 else -1
-    realized = cut(closed * (price - position.entry_price) * direction)
-    if after == 0:
-        return Position(ZERO, ZERO, now_ms), realized
-    entry = position.entry_price if (after > 0) == (before > 0) else price
-    return Position(after, entry, now_ms), realized
-
-
 def pay_funding(world: World, account: Account, symbol: str, rate: Decimal) -> None:
     """Charge or credit funding on every leg of the symbol: longs pay a positive rate."""
-    row = world.symbol("usdm", symbol)
-    mark = world.mid("usdm", symbol)
+    row = world.catalogue.contract(symbol)
+    mark = world.mark(row)
     for (name, side), versions in list(account.positions.items()):
         if name != symbol or versions.now.amount == 0:
             continue
-        amount = cut(-versions.now.amount * mark * rate)
+        amount = cut(-contracts.worth(row, versions.now.amount, mark) * rate)
         reference = f"funding:{world.next_number('funding')}"
-        why = _Reason("FUNDING_FEE", symbol, reference, "house")
-        _post(world, account, row.quote, amount, why)
+        why = _Reason(row, "FUNDING_FEE", reference, "house")
+        _post(world, account, row.settles_in, amount, why)
         world.changed()
-        tell_account(world, account, "FUNDING_FEE", [(row.quote, amount)], [(symbol, side)])
+        paid = [(row.settles_in, amount)]
+        tell_account(world, account, "FUNDING_FEE", paid, [(symbol, side)], market=row.market)
 
 
 @dataclass(frozen=True)
 class _Reason:
     """Why something is posted."""
 
+    row: SymbolRow
     kind: str
-    symbol: str
     reference: str
     against: str
 
@@ -251,15 +245,19 @@ class _Reason:
 def _post(world: World, account: Account, asset: str, amount: Decimal, why: _Reason) -> None:
     world.ledger.post(
         account,
-        "usdm",
+        why.row.market,
         asset,
         amount,
         kind=why.kind,
         now_ms=world.now_ms(),
         against=why.against,
-        symbol=why.symbol,
+        symbol=why.row.name,
         reference=why.reference,
     )
+
+
+def _leverage(account: Account, symbol: str) -> int:
+    return account.leverage.get(symbol, DEFAULT_LEVERAGE)
 
 
 def _same_closing(resting: OrderTerms, new: OrderTerms) -> bool:
@@ -273,7 +271,7 @@ def _same_closing(resting: OrderTerms, new: OrderTerms) -> bool:
 
 def _expire_idle_closers(world: World, account: Account, symbol: str, side: PositionSide) -> None:
     """The venue ends reduce-only orders whose leg has gone."""
-    drawer = world.register.drawer(account.label, "usdm")
+    drawer = world.register.drawer(account.label, world.catalogue.contract(symbol).market)
     for order in list(drawer.open.values()):
         terms = order.terms
         if terms.symbol != symbol or terms.position_side != side or not closes_only(terms):

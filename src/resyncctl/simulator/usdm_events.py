@@ -1,4 +1,4 @@
-"""Private events of the USD-M dialect, ready to send.
+"""Private events of the futures dialects, ready to send.
 
 Field lists: Binance USD-M "User Data Streams" documentation; every number is text.
 Called by the USD-M engine and the algo service whenever an order, a balance or a leg changes.
@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from resyncctl.simulator.ledger import Account, Position, PositionSide
+from resyncctl.simulator import contracts
+from resyncctl.simulator.events import Market
+from resyncctl.simulator.ledger import Account, PositionSide
 from resyncctl.simulator.numbers import ZERO, plain
 from resyncctl.simulator.orders import AlgoOrder, Fill, Order
 from resyncctl.simulator.world import World
@@ -19,6 +21,7 @@ def tell_order(world: World, order: Order, execution: str, fill: Fill | None = N
     if not world.heard:
         return
     terms, state = order.terms, order.now
+    row = world.symbol(terms.market, terms.symbol)
     body: dict[str, Any] = {
         "s": terms.symbol,
         "c": terms.client_order_id,
@@ -27,7 +30,7 @@ def tell_order(world: World, order: Order, execution: str, fill: Fill | None = N
         "f": terms.time_in_force,
         "q": plain(state.quantity),
         "p": plain(state.price),
-        "ap": plain(average(state.quote, state.executed)),
+        "ap": plain(contracts.average(row, state.quote, state.executed)),
         "sp": plain(terms.stop_price),
         "x": execution,
         "X": state.status,
@@ -62,7 +65,7 @@ def tell_order(world: World, order: Order, execution: str, fill: Fill | None = N
         "T": state.update_ms,
         "o": body,
     }
-    world.announce("usdm", order.account, terms.symbol, payload)
+    world.announce(terms.market, order.account, terms.symbol, payload)
 
 
 def tell_account(
@@ -71,12 +74,14 @@ def tell_account(
     reason: str,
     assets: Iterable[tuple[str, Decimal]],
     legs: Iterable[tuple[str, PositionSide]] = (),
+    *,
+    market: Market = "usdm",
 ) -> None:
     """Announce ACCOUNT_UPDATE; each asset comes with what changed beside profit and fee."""
     if not world.heard:
         return
     now_ms = world.now_ms()
-    balances = [_balance_row(account, asset, change) for asset, change in assets]
+    balances = [_balance_row(account, market, asset, change) for asset, change in assets]
     positions = [_position_row(account, symbol, side, world) for symbol, side in legs]
     payload = {
         "e": "ACCOUNT_UPDATE",
@@ -84,7 +89,7 @@ def tell_account(
         "T": now_ms,
         "a": {"m": reason, "B": balances, "P": positions},
     }
-    world.announce("usdm", account.label, "", payload)
+    world.announce(market, account.label, "", payload)
 
 
 def tell_algo(world: World, algo: AlgoOrder) -> None:
@@ -120,7 +125,7 @@ def tell_algo(world: World, algo: AlgoOrder) -> None:
             "gtd": terms.good_till_ms,
         },
     }
-    world.announce("usdm", algo.account, terms.symbol, payload)
+    world.announce(terms.market, algo.account, terms.symbol, payload)
 
 
 def tell_listen_key_expired(world: World, account: Account, listen_key: str) -> None:
@@ -130,13 +135,8 @@ def tell_listen_key_expired(world: World, account: Account, listen_key: str) -> 
         world.announce("usdm", account.label, "", payload)
 
 
-def average(quote: Decimal, quantity: Decimal) -> Decimal:
-    """Return the average price of what was executed, zero for nothing, with eight digits."""
-    return round(quote / quantity, 8) if quantity else ZERO
-
-
-def _balance_row(account: Account, asset: str, change: Decimal) -> dict[str, str]:
-    total = plain(account.balance("usdm", asset).total)
+def _balance_row(account: Account, market: Market, asset: str, change: Decimal) -> dict[str, str]:
+    total = plain(account.balance(market, asset).total)
     return {"a": asset, "wb": total, "cw": total, "bc": plain(change)}
 
 
@@ -144,20 +144,16 @@ def _position_row(
     account: Account, symbol: str, side: PositionSide, world: World
 ) -> dict[str, str]:
     position = account.position(symbol, side)
-    profit = unrealized(position, world.mid("usdm", symbol))
+    row = world.catalogue.contract(symbol)
+    profit = contracts.unrealized(row, position, world.mark(row))
     return {
         "s": symbol,
         "pa": plain(position.amount),
         "ep": plain(position.entry_price),
         "bep": plain(position.entry_price),
         "cr": "0",
-        "up": plain(profit),
+        "up": plain(round(profit, 8)),
         "mt": account.margin_type.get(symbol, "cross"),
         "iw": "0",
         "ps": side,
     }
-
-
-def unrealized(position: Position, mark: Decimal) -> Decimal:
-    """Return the open profit of a leg at that mark price."""
-    return position.amount * (mark - position.entry_price)

@@ -1,15 +1,17 @@
-"""Placing, amending and cancelling on USD-M: position mode, reduce-only and margin rules.
+"""Placing, amending and cancelling futures orders: position mode, reduce-only and margin rules.
 
 Promises: an order that is refused leaves no trace; conditional kinds are refused here with -4120,
-because they live in the algo service since 2025-12-09; a countdown cancels regular orders only.
+because they live in the algo services (USD-M since 2025-12-09, COIN-M since 2026-06-30); a
+countdown cancels regular orders only.
 
-Called by the USD-M dialect, the algo service (when a trigger fires) and `control`.
+Called by the futures dialects, the algo services (when a trigger fires) and `control`.
 """
 
 from decimal import Decimal
 from functools import partial
 
 from resyncctl.simulator import matching, usdm_engine
+from resyncctl.simulator.events import Market
 from resyncctl.simulator.filters import check_usdm, check_usdm_counts
 from resyncctl.simulator.ledger import Account
 from resyncctl.simulator.orders import Fill, Order, OrderState, OrderTerms
@@ -17,6 +19,7 @@ from resyncctl.simulator.usdm_engine import check_closing, check_margin, closes_
 from resyncctl.simulator.venue_errors import refuse, unknown_order_cancel
 from resyncctl.simulator.world import World
 
+FUTURES: tuple[Market, ...] = ("usdm", "coinm")
 CONDITIONAL = frozenset(
     {"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"}
 )
@@ -32,9 +35,11 @@ def place(world: World, account: Account, terms: OrderTerms) -> tuple[Order, lis
         )
     check_open_for(world, account, terms)
     check_side(account, terms)
-    check_usdm(world, world.symbol("usdm", terms.symbol), terms)
+    check_usdm(world, world.symbol(terms.market, terms.symbol), terms)
     check_usdm_counts(world, account.label, terms)
-    known = world.register.find_client(account.label, "usdm", terms.symbol, terms.client_order_id)
+    known = world.register.find_client(
+        account.label, terms.market, terms.symbol, terms.client_order_id
+    )
     if known is not None and known.is_open:
         raise refuse(-4116, "ClientOrderId is duplicated.")
     if closes_only(terms):
@@ -65,7 +70,7 @@ def check_open_for(world: World, account: Account, terms: OrderTerms) -> None:
     """Raise VenueError when the symbol or the account takes no new orders."""
     if account.closed_to_trading:
         raise refuse(-2015, "Invalid API-key, IP, or permissions for action.", 401)
-    status = world.status_of("usdm", terms.symbol)
+    status = world.status_of(terms.market, terms.symbol)
     if status in ("SETTLING", "CLOSE"):
         raise refuse(-4141, "Symbol is closed.")
     if status != "TRADING":
@@ -96,7 +101,7 @@ def amend(world: World, order: Order, quantity: Decimal, price: Decimal) -> Orde
     if quantity <= order.now.executed:
         usdm_engine.close_order(world, order, "CANCELED")
         return order.now
-    row = world.symbol("usdm", order.terms.symbol)
+    row = world.symbol(order.terms.market, order.terms.symbol)
     if not price or price % row.tick or quantity % row.step:
         raise refuse(-1111, "Precision is over the maximum defined for this asset.")
     usdm_engine.amend_order(world, order, quantity, price)
@@ -116,7 +121,7 @@ def set_countdown(world: World, account: Account, symbol: str, countdown_ms: int
 def fire_countdown(world: World, account: Account, symbol: str) -> int:
     """Cancel the account's regular orders on the symbol; return how many there were."""
     world.agenda.cancel(("countdown", account.label, symbol))
-    drawer = world.register.drawer(account.label, "usdm")
+    drawer = world.register.drawer(account.label, world.catalogue.contract(symbol).market)
     doomed = [order for order in drawer.open.values() if order.terms.symbol == symbol]
     for order in doomed:
         usdm_engine.close_order(world, order, "CANCELED")
@@ -124,10 +129,14 @@ def fire_countdown(world: World, account: Account, symbol: str) -> int:
 
 
 def set_hedge_mode(world: World, account: Account, *, hedge: bool) -> None:
-    """Change the position mode. Raise VenueError when orders or legs are in the way."""
+    """Change the position mode, which USD-M and COIN-M share. Raise VenueError.
+
+    Orders or legs in either market are in the way.
+    """
     if account.hedge_mode == hedge:
         raise refuse(-4059, "No need to change position side.")
-    if world.register.drawer(account.label, "usdm").open or any(
+    drawers = [world.register.drawer(account.label, market) for market in FUTURES]
+    if any(drawer.open for drawer in drawers) or any(
         algo.account == account.label for algo in world.register.open_algos.values()
     ):
         raise refuse(-4067, "Position side cannot be changed if there exists open orders.")

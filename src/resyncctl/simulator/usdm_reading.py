@@ -1,4 +1,4 @@
-"""USD-M handlers that read: account, balances, legs, orders, trades, income, configuration.
+"""Futures handlers that read, most of them for USD-M and COIN-M alike.
 
 Promises: listings answer through the call's view; windows and retention are those of the venue:
 trades and orders reach back seven days per question, canceled orders without a fill vanish after
@@ -11,7 +11,7 @@ Called through `endpoints`.
 from collections.abc import Iterable
 from typing import Any
 
-from resyncctl.simulator import replicas, usdm_engine
+from resyncctl.simulator import coinm_rows, replicas, usdm_engine
 from resyncctl.simulator.calls import Call
 from resyncctl.simulator.ledger import Position, PositionSide, Posting
 from resyncctl.simulator.numbers import plain
@@ -38,7 +38,7 @@ _ASSETS = ("USDT", "USDC", "BTC", "ETH", "BNB")
 
 def account(call: Call) -> dict[str, Any]:
     """GET /fapi/v3/account."""
-    assets = _asset_rows(call)
+    assets = asset_rows(call)
     return {**_totals(assets), "assets": assets, "positions": positions(call)}
 
 
@@ -73,16 +73,17 @@ def balances(call: Call) -> list[dict[str, Any]]:
             "marginAvailable": True,
             "updateTime": row["updateTime"],
         }
-        for row in _asset_rows(call)
+        for row in asset_rows(call)
     ]
 
 
 def positions(call: Call) -> list[dict[str, Any]]:
     """GET /fapi/v3/positionRisk: only legs that are held or whose symbol has open orders."""
     user, world = call.account, call.world
-    symbol = call.maybe_symbol("usdm")
+    symbol = call.maybe_symbol(call.market)
     held = replicas.positions(user, call.view)
-    busy = {leg[0] for leg, position in held.items() if position.amount}
+    listed = world.catalogue.rows("usdm")
+    busy = {leg[0] for leg, position in held.items() if position.amount and leg[0] in listed}
     busy |= {
         order.terms.symbol for order in world.register.drawer(user.label, "usdm").open.values()
     }
@@ -96,7 +97,7 @@ def positions(call: Call) -> list[dict[str, Any]]:
             world.symbol("usdm", name).quote,
         )
         for name in wanted
-        for side in _sides(call)
+        for side in sides(call)
         if side == "BOTH" or held.get((name, side), Position()).amount
     ]
 
@@ -104,7 +105,7 @@ def positions(call: Call) -> list[dict[str, Any]]:
 def old_positions(call: Call) -> list[dict[str, Any]]:
     """GET /fapi/v2/positionRisk: every symbol, flat or not."""
     user, world = call.account, call.world
-    symbol = call.maybe_symbol("usdm")
+    symbol = call.maybe_symbol(call.market)
     held = replicas.positions(user, call.view)
     names = [symbol] if symbol else list(world.catalogue.rows("usdm"))
     return [
@@ -112,42 +113,42 @@ def old_positions(call: Call) -> list[dict[str, Any]]:
             user, name, side, held.get((name, side), Position()), world.mid("usdm", name)
         )
         for name in names
-        for side in _sides(call)
+        for side in sides(call)
     ]
 
 
 def open_orders(call: Call) -> list[dict[str, Any]]:
     """GET /fapi/v1/openOrders: regular orders only."""
-    symbol = call.maybe_symbol("usdm")
-    rows = replicas.open_orders(call.world, call.account.label, "usdm", symbol, call.view)
-    return [order_row(order, state) for order, state in rows]
+    symbol = call.maybe_symbol(call.market)
+    rows = replicas.open_orders(call.world, call.account.label, call.market, symbol, call.view)
+    return [written(call, order, state) for order, state in rows]
 
 
 def open_order(call: Call) -> dict[str, Any]:
     """GET /fapi/v1/openOrder: -2013 when it is not open any more."""
-    found = find_order(call, call.symbol("usdm"))
+    found = find_order(call, call.symbol(call.market))
     state = replicas.order_state(found, call.view) if found is not None else None
     if found is None or state is None or state.status not in ("NEW", "PARTIALLY_FILLED"):
         raise unknown_order_query()
-    return order_row(found, state)
+    return written(call, found, state)
 
 
 def order(call: Call) -> dict[str, Any]:
     """GET /fapi/v1/order."""
-    found = find_order(call, call.symbol("usdm"))
+    found = find_order(call, call.symbol(call.market))
     state = replicas.order_state(found, call.view) if found is not None else None
     if found is None or state is None or _vanished(call, found, state):
         raise unknown_order_query()
-    return order_row(found, state)
+    return written(call, found, state)
 
 
 def all_orders(call: Call) -> list[dict[str, Any]]:
     """GET /fapi/v1/allOrders; the symbol is optional since 2026-08-26."""
-    symbol = call.maybe_symbol("usdm")
+    symbol = call.maybe_symbol(call.market)
     limit = call.limit(500, 1000)
     first = call.whole("orderId")
     start_ms, end_ms = _window(call)
-    every = call.world.register.drawer(call.account.label, "usdm").every
+    every = call.world.register.drawer(call.account.label, call.market).every
     candidates = every.get(symbol, []) if symbol else _by_age(every.values())
     rows = [
         (item, state)
@@ -158,29 +159,30 @@ def all_orders(call: Call) -> list[dict[str, Any]]:
         and (first or start_ms <= item.created_ms <= end_ms)
     ]
     page = rows[:limit] if first or call.whole("startTime") else rows[-limit:]
-    return [order_row(item, state) for item, state in page]
+    return [written(call, item, state) for item, state in page]
 
 
 def user_trades(call: Call) -> list[dict[str, Any]]:
     """GET /fapi/v1/userTrades: a window of at most seven days, or from an id upwards."""
-    symbol = call.symbol("usdm")
+    symbol = call.symbol(call.market)
     limit = call.limit(500, 1000)
     by_id = "fromId" in call.parameters
     if by_id and ("startTime" in call.parameters or "endTime" in call.parameters):
         raise refuse(-1128, "Combination of optional parameters invalid.")
     start_ms, end_ms = (0, 0) if by_id else _window(call)
-    found = replicas.fills(call.world, call.account.label, "usdm", symbol, call.view)
+    found = replicas.fills(call.world, call.account.label, call.market, symbol, call.view)
     if not by_id and "startTime" not in call.parameters:
         found = [fill for fill in found if fill.time_ms >= start_ms]
         start_ms = 0
-    asset = call.world.symbol("usdm", symbol).quote
-    rows = page_of_fills(call, found, start_ms, end_ms, limit)
-    return [trade_row(fill, asset) for fill in rows]
+    row = call.world.symbol(call.market, symbol)
+    page = page_of_fills(call, found, start_ms, end_ms, limit)
+    write = coinm_rows.trade_row if row.inverse else trade_row
+    return [write(fill, row) for fill in page]
 
 
 def income(call: Call) -> list[dict[str, Any]]:
     """GET /fapi/v1/income: the last seven days, or from a start; pages by `page` and `limit`."""
-    symbol = call.maybe_symbol("usdm")
+    symbol = call.maybe_symbol(call.market)
     limit = call.limit(100, 1000)
     kind = call.text("incomeType")
     now_ms = call.world.now_ms()
@@ -188,7 +190,7 @@ def income(call: Call) -> list[dict[str, Any]]:
     end_ms = call.whole("endTime") or now_ms
     rows: list[Posting] = [
         posting
-        for posting in call.world.ledger.rows(call.account.label, "usdm")
+        for posting in call.world.ledger.rows(call.account.label, call.market)
         if (not symbol or posting.symbol == symbol)
         and (not kind or posting.kind == kind)
         and start_ms <= posting.time_ms <= end_ms
@@ -201,9 +203,9 @@ def income(call: Call) -> list[dict[str, Any]]:
 
 def symbol_config(call: Call) -> list[dict[str, Any]]:
     """GET /fapi/v1/symbolConfig."""
-    symbol = call.maybe_symbol("usdm")
+    symbol = call.maybe_symbol(call.market)
     user = call.account
-    names = [symbol] if symbol else list(call.world.catalogue.rows("usdm"))
+    names = [symbol] if symbol else list(call.world.catalogue.rows(call.market))
     return [
         {
             "symbol": name,
@@ -233,8 +235,8 @@ def account_config(call: Call) -> dict[str, Any]:
 
 def leverage_bracket(call: Call) -> list[dict[str, Any]]:
     """GET /fapi/v1/leverageBracket."""
-    symbol = call.maybe_symbol("usdm")
-    names = [symbol] if symbol else list(call.world.catalogue.rows("usdm"))
+    symbol = call.maybe_symbol(call.market)
+    names = [symbol] if symbol else list(call.world.catalogue.rows(call.market))
     bracket = {
         "bracket": 1,
         "initialLeverage": 125,
@@ -248,9 +250,9 @@ def leverage_bracket(call: Call) -> list[dict[str, Any]]:
 
 def commission_rate(call: Call) -> dict[str, Any]:
     """GET /fapi/v1/commissionRate."""
-    rates = call.account.fees["usdm"]
+    rates = call.account.fees[call.market]
     return {
-        "symbol": call.symbol("usdm"),
+        "symbol": call.symbol(call.market),
         "makerCommissionRate": plain(rates.maker),
         "takerCommissionRate": plain(rates.taker),
     }
@@ -263,11 +265,11 @@ def multi_assets(_: Call) -> dict[str, Any]:
 
 def force_orders(call: Call) -> list[dict[str, Any]]:
     """GET /fapi/v1/forceOrders: liquidations and auto-deleveraging of this account."""
-    symbol = call.maybe_symbol("usdm")
+    symbol = call.maybe_symbol(call.market)
     prefixes = ("autoclose-", "adl_autoclose")
-    every = call.world.register.drawer(call.account.label, "usdm").every
+    every = call.world.register.drawer(call.account.label, call.market).every
     rows = [
-        order_row(item, item.now)
+        written(call, item, item.now)
         for item in _by_age(every.values())
         if item.terms.client_order_id.startswith(prefixes)
         and (not symbol or item.terms.symbol == symbol)
@@ -275,19 +277,27 @@ def force_orders(call: Call) -> list[dict[str, Any]]:
     return rows[-call.limit(50, 100) :]
 
 
-def _asset_rows(call: Call) -> list[dict[str, Any]]:
+def written(call: Call, order: Order, state: OrderState) -> dict[str, Any]:
+    """Write an order as the call's market does."""
+    row = call.world.symbol(call.market, order.terms.symbol)
+    return coinm_rows.order_row(order, state, row) if row.inverse else order_row(order, state)
+
+
+def asset_rows(call: Call) -> list[dict[str, Any]]:
+    """Return the assets of the wallet of the call's market, as account and balance tell them."""
     user, world = call.account, call.world
-    held = replicas.balances(user, "usdm", call.view)
+    held = replicas.balances(user, call.market, call.view)
     rows = []
     for asset in dict.fromkeys((*sorted(held), *_ASSETS)):
         balance = held.get(asset)
         if balance is None:
             continue
+        wallet = (call.market, asset)
         margins = (
-            usdm_engine.position_margin(world, user, asset),
-            usdm_engine.order_margin(world, user, asset),
+            usdm_engine.position_margin(world, user, wallet),
+            usdm_engine.order_margin(world, user, wallet),
         )
-        profit = usdm_engine.open_profit(world, user, asset)
+        profit = usdm_engine.open_profit(world, user, wallet)
         rows.append(asset_row(asset, balance.total, profit, margins, world.now_ms()))
     return rows
 
@@ -310,7 +320,8 @@ def _totals(assets: list[dict[str, Any]]) -> dict[str, str]:
     return {total: str(dollars.get(name, "0")) for total, name in names.items()}
 
 
-def _sides(call: Call) -> tuple[PositionSide, ...]:
+def sides(call: Call) -> tuple[PositionSide, ...]:
+    """Return the legs that the account's position mode has."""
     return ("LONG", "SHORT") if call.account.hedge_mode else ("BOTH",)
 
 

@@ -9,18 +9,18 @@ Called by the USD-M handlers.
 from decimal import Decimal
 from typing import Any
 
+from resyncctl.simulator.catalogue import SymbolRow
 from resyncctl.simulator.ledger import Account, Position, Posting
 from resyncctl.simulator.numbers import ZERO, plain
 from resyncctl.simulator.orders import AlgoOrder, AlgoState, Fill, Order, OrderState
 from resyncctl.simulator.usdm_engine import DEFAULT_LEVERAGE, MAINTENANCE_RATE
-from resyncctl.simulator.usdm_events import average, unrealized
 
 
 def order_row(order: Order, state: OrderState) -> dict[str, Any]:
     """Write an order as GET order, openOrders and allOrders do."""
     return {
         **acknowledged_row(order, state),
-        "avgPrice": plain(average(state.quote, state.executed)),
+        "avgPrice": plain(round(state.quote / state.executed, 8) if state.executed else ZERO),
         "cumQuote": plain(state.quote),
         "time": order.created_ms,
     }
@@ -94,7 +94,7 @@ def algo_row(algo: AlgoOrder, state: AlgoState, *, triggered_price: Decimal) -> 
     }
 
 
-def trade_row(fill: Fill, margin_asset: str) -> dict[str, Any]:
+def trade_row(fill: Fill, row: SymbolRow) -> dict[str, Any]:
     """Write a fill as userTrades does."""
     return {
         "symbol": fill.symbol,
@@ -104,7 +104,7 @@ def trade_row(fill: Fill, margin_asset: str) -> dict[str, Any]:
         "price": plain(fill.price),
         "qty": plain(fill.quantity),
         "realizedPnl": plain(fill.realized),
-        "marginAsset": margin_asset,
+        "marginAsset": row.settles_in,
         "quoteQty": plain(fill.quote),
         "commission": plain(fill.fee),
         "commissionAsset": fill.fee_asset,
@@ -130,7 +130,7 @@ def position_row(
         "entryPrice": plain(position.entry_price),
         "breakEvenPrice": plain(position.entry_price),
         "markPrice": plain(mark),
-        "unRealizedProfit": plain(round(unrealized(position, mark), 8)),
+        "unRealizedProfit": plain(round(position.amount * (mark - position.entry_price), 8)),
         "liquidationPrice": "0",
         "isolatedMargin": "0",
         "notional": plain(round(notional, 8)),
@@ -158,7 +158,7 @@ def old_position_row(
         "entryPrice": plain(position.entry_price),
         "breakEvenPrice": plain(position.entry_price),
         "markPrice": plain(mark),
-        "unRealizedProfit": plain(round(unrealized(position, mark), 8)),
+        "unRealizedProfit": plain(round(position.amount * (mark - position.entry_price), 8)),
         "liquidationPrice": "0",
         "leverage": str(account.leverage.get(symbol, DEFAULT_LEVERAGE)),
         "maxNotionalValue": "250000",

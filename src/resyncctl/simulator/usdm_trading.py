@@ -1,4 +1,4 @@
-"""USD-M handlers that change orders: place, amend, cancel, batches, countdown, position mode.
+"""Futures handlers that change orders, on USD-M and COIN-M alike.
 
 Promises: as for spot: a refusal changes nothing. The answer to cancel-all is an acknowledgement
 without a list, as on the real venue; batch answers carry one element per order, result or error.
@@ -19,7 +19,7 @@ from resyncctl.simulator import usdm_orders
 from resyncctl.simulator.calls import Call, pretend, reachable
 from resyncctl.simulator.ledger import PositionSide
 from resyncctl.simulator.numbers import ZERO
-from resyncctl.simulator.orders import Order, OrderTerms
+from resyncctl.simulator.orders import Order, OrderState, OrderTerms
 from resyncctl.simulator.usdm_rows import acknowledged_row
 from resyncctl.simulator.venue_errors import VenueError, refuse, unknown_order_cancel
 
@@ -34,7 +34,7 @@ def place_order(call: Call) -> dict[str, Any]:
     order, _ = usdm_orders.place(call.world, call.account, terms)
     call.placed += 1
     call.touched.append(order)
-    return acknowledged_row(order, order.now)
+    return _acknowledged(call, order, order.now)
 
 
 def test_order(call: Call) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def test_order(call: Call) -> dict[str, Any]:
 
 def read_terms(call: Call) -> OrderTerms:
     """Return what a new regular order asks for. Raise VenueError."""
-    symbol = call.symbol("usdm")
+    symbol = call.symbol(call.market)
     call.required("side")
     side = call.choice("side", ("BUY", "SELL"), "", -1117)
     kind = call.required("type")
@@ -63,7 +63,7 @@ def read_terms(call: Call) -> OrderTerms:
         if price <= 0:
             raise refuse(-4001, "Price less than 0.")
     return OrderTerms(
-        market="usdm",
+        market=call.market,
         symbol=symbol,
         side=side,
         kind=kind,
@@ -90,25 +90,25 @@ def position_side(call: Call) -> PositionSide:
 
 def amend_order(call: Call) -> dict[str, Any]:
     """PUT /fapi/v1/order."""
-    order = find_order(call, call.symbol("usdm"))
+    order = find_order(call, call.symbol(call.market))
     if order is None:
         raise refuse(-2013, "Order does not exist.")
     for name in ("side", "quantity", "price"):
         call.required(name)
     state = usdm_orders.amend(call.world, order, call.decimal("quantity"), call.decimal("price"))
     call.touched.append(order)
-    return acknowledged_row(order, state)
+    return _acknowledged(call, order, state)
 
 
 def cancel_order(call: Call) -> dict[str, Any]:
     """DELETE /fapi/v1/order."""
-    return _cancel(call, find_order(call, call.symbol("usdm")))
+    return _cancel(call, find_order(call, call.symbol(call.market)))
 
 
 def cancel_all(call: Call) -> dict[str, Any]:
     """DELETE /fapi/v1/allOpenOrders: regular orders of one symbol; acknowledged, not listed."""
-    symbol = call.symbol("usdm")
-    drawer = call.world.register.drawer(call.account.label, "usdm")
+    symbol = call.symbol(call.market)
+    drawer = call.world.register.drawer(call.account.label, call.market)
     doomed = [order for order in drawer.open.values() if order.terms.symbol == symbol]
     for order in reachable(call, doomed):
         _cancel(call, order)
@@ -117,7 +117,7 @@ def cancel_all(call: Call) -> dict[str, Any]:
 
 def cancel_batch(call: Call) -> list[dict[str, Any]]:
     """DELETE /fapi/v1/batchOrders: one element per order, its row or its error."""
-    symbol = call.symbol("usdm")
+    symbol = call.symbol(call.market)
     # The venue reads these two names in either spelling; ccxt sends them in lower case.
     numbers = _listed(call, "orderIdList") or _listed(call, "orderidlist")
     names = _listed(call, "origClientOrderIdList") or _listed(call, "origclientorderidlist")
@@ -129,7 +129,7 @@ def cancel_batch(call: Call) -> list[dict[str, Any]]:
     if not all(str(number).isdecimal() for number in numbers):
         raise refuse(-1130, "Data sent for parameter 'orderIdList' is not valid.")
     found: list[Order | None] = [_own(call, symbol, int(str(number))) for number in numbers]
-    found += [register.find_client(label, "usdm", symbol, str(name)) for name in names]
+    found += [register.find_client(label, call.market, symbol, str(name)) for name in names]
     return _elements(call, [partial(_cancel, call, order) for order in found])
 
 
@@ -149,7 +149,7 @@ def place_batch(call: Call) -> list[dict[str, Any]]:
 
 def countdown(call: Call) -> dict[str, Any]:
     """POST /fapi/v1/countdownCancelAll."""
-    symbol = call.symbol("usdm")
+    symbol = call.symbol(call.market)
     call.required("countdownTime")
     countdown_ms = call.whole("countdownTime")
     usdm_orders.set_countdown(call.world, call.account, symbol, countdown_ms)
@@ -170,7 +170,7 @@ def set_position_mode(call: Call) -> dict[str, Any]:
 
 def set_leverage(call: Call) -> dict[str, Any]:
     """POST /fapi/v1/leverage."""
-    symbol = call.symbol("usdm")
+    symbol = call.symbol(call.market)
     leverage = call.whole("leverage")
     if not 1 <= leverage <= 125:
         raise refuse(-4028, "Leverage is not valid")
@@ -189,11 +189,11 @@ def find_order(call: Call, symbol: str) -> Order | None:
         )
     if number:
         return _own(call, symbol, number)
-    return call.world.register.find_client(call.account.label, "usdm", symbol, client_id)
+    return call.world.register.find_client(call.account.label, call.market, symbol, client_id)
 
 
 def _own(call: Call, symbol: str, number: int) -> Order | None:
-    order = call.world.register.find("usdm", symbol, number)
+    order = call.world.register.find(call.market, symbol, number)
     return order if order is not None and order.account == call.account.label else None
 
 
@@ -202,8 +202,14 @@ def _cancel(call: Call, order: Order | None) -> dict[str, Any]:
         raise unknown_order_cancel()
     call.touched.append(order)
     if pretend(call):
-        return acknowledged_row(order, replace(order.now, status="CANCELED"))
-    return acknowledged_row(order, usdm_orders.cancel(call.world, order))
+        return _acknowledged(call, order, replace(order.now, status="CANCELED"))
+    return _acknowledged(call, order, usdm_orders.cancel(call.world, order))
+
+
+def _acknowledged(call: Call, order: Order, state: OrderState) -> dict[str, Any]:
+    written = acknowledged_row(order, state)
+    row = call.world.symbol(call.market, order.terms.symbol)
+    return {**written, "pair": row.pair} if row.inverse else written
 
 
 def _place_element(call: Call, parameters: dict[str, str]) -> dict[str, Any]:

@@ -53,7 +53,9 @@ class World:
     ledger: Ledger = field(default_factory=Ledger)
     register: Register = field(default_factory=Register)
     agenda: Agenda = field(default_factory=Agenda)
-    statuses: dict[Market, dict[str, str]] = field(default_factory=lambda: {"spot": {}, "usdm": {}})
+    statuses: dict[Market, dict[str, str]] = field(
+        default_factory=lambda: {"spot": {}, "usdm": {}, "coinm": {}}
+    )
     liquidity: dict[tuple[Market, str], Decimal] = field(default_factory=dict)
     listeners: list[Listener] = field(default_factory=list)
     changes: int = 0
@@ -103,8 +105,7 @@ class World:
             return []
         names: Iterable[tuple[Market, str]] = register.unswept
         if moment != self.swept_at:
-            waiting: list[tuple[Market, str]] = [("usdm", name) for name in register.waiting]
-            names = dict.fromkeys([*register.resting, *waiting])
+            names = dict.fromkeys([*register.resting, *register.waiting])
         self.swept_at = moment
         chosen = sorted(names)
         register.unswept.clear()
@@ -122,6 +123,10 @@ class World:
         """Return base and quote asset of the order's symbol."""
         row = self.symbol(terms.market, terms.symbol)
         return row.base, row.quote
+
+    def mark(self, row: SymbolRow) -> Decimal:
+        """Return the mark price of a contract: the mid."""
+        return self.mid(row.market, row.name)
 
     def next_number(self, name: str, first: int = 1) -> int:
         """Return the next number of a named counter."""
