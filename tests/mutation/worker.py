@@ -30,7 +30,7 @@ from tests.mutation.mutants import MODULE, Mutant, mutants_of
 from tests.mutation.targets import TARGETS, Target
 
 QUIET = ("-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-m", "not process and not slow")
-SLOWEST_S = 25.0
+SLOWEST_S = 12.0
 """How long the tests of one mutant may take together when nothing is wrong."""
 
 
@@ -126,7 +126,7 @@ class Hunter:
     ) -> str:
         if not items:
             return "no test reaches it"
-        limit_s = 5 * sum(self.seconds[item.nodeid] for item in items) + 4
+        limit_s = 2 * sum(self.seconds[item.nodeid] for item in items) + 4
         swap = _swap(path, mutant, live)
         if swap is None:
             return _fresh(path, mutant, [item.nodeid for item in items], limit_s)
