@@ -16,6 +16,7 @@ from resyncctl.cli import (
     demo,
     doctor,
     engine,
+    flatten,
     gate,
     init,
     options,
@@ -54,6 +55,7 @@ def tree() -> typer.Typer:
         ("status", status.command),
         ("reconcile", reconcile.command),
         ("cancel-all", cancel_all.command),
+        ("flatten", flatten.command),
         ("doctor", doctor.command),
         ("init", init.command),
     ):

@@ -22,6 +22,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         "Make safe",
         (
             ("cancel-all", "close the gate, cancel orders, and prove that they are gone"),
+            ("flatten", "cancel, then reduce an account to flat, and prove it"),
             ("gate close", "tell the engine to stop sending orders"),
             ("gate show", "may the engine trade?"),
         ),

@@ -142,7 +142,7 @@ class Invocation:
     ) -> Outcome:
         """Return the outcome of this run, its exit code combined from the accounts'."""
         mutated = any(
-            action.verb.startswith("cancel") and action.attempts
+            action.verb.startswith(("cancel", "reduce")) and action.attempts
             for account in accounts
             for action in account.actions
         )

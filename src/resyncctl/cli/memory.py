@@ -138,12 +138,15 @@ def unfinished_runs(invocation: "Invocation", account: str) -> list[dict[str, ob
 def earlier_orders(invocation: "Invocation", account: str) -> tuple[Order, ...]:
     """Return the orders of requests whose outcome an earlier run did not record.
 
-    Only their identity is known; it is all that the question for their status needs.
+    Only their identity is known; it is all that the question for their status needs. Reducing
+    orders are not among them: they never rest, and `flatten` asks for them in its own way.
     """
     from resyncctl.adapters.store.runs import open_intents
 
     found: list[Order] = []
     for intent in open_intents(journal_roots(invocation), account):
+        if intent.action == "reduce":
+            continue
         product, _, order_class = str(intent.details.get("scope", "")).partition("/")
         rows = intent.details.get("orders")
         found += [

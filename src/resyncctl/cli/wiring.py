@@ -213,7 +213,7 @@ async def open_venue(
         staleness_horizon_ms=policy.staleness_horizon_ms,
         cache_dir=invocation.configuration.cache_dir,
         may_load_markets=names_symbols or not cancels,
-        may_use_reserve=cancels,
+        may_use_reserve=cancels or invocation.command == "flatten",
     )
     async with open_venue(options) as venue:
         yield venue

@@ -11,7 +11,16 @@ from typing import TextIO
 
 from resyncctl.core.exit_codes import MEANINGS, ExitCode
 from resyncctl.core.outcome import AccountOutcome, Outcome, OutcomeError
-from resyncctl.screen import cancel_all, envelope, nagios, reconcile, records, snapshots, status
+from resyncctl.screen import (
+    cancel_all,
+    envelope,
+    flatten,
+    nagios,
+    reconcile,
+    records,
+    snapshots,
+    status,
+)
 from resyncctl.screen.document import Block, Cell, Line, Screen, line, state
 from resyncctl.screen.terminal import show
 from resyncctl.screen.text import FAIL, UNKNOWN, Look, plural, safe_text
@@ -111,6 +120,8 @@ def _account(command: str, account: AccountOutcome, look: Look) -> Iterator[Bloc
             yield from reconcile.draw(account, look)
         case "cancel-all":
             yield from cancel_all.draw(account, look)
+        case "flatten":
+            yield from flatten.draw(account, look)
         case "engine-show" | "venue-show":
             document = account.data.get("snapshot")
             if isinstance(document, Mapping):

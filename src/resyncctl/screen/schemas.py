@@ -12,6 +12,8 @@ from pathlib import Path
 
 from resyncctl.core.discrepancy import Kind, Severity, Verdict
 from resyncctl.core.exit_codes import ExitCode
+from resyncctl.core.flatten_proof import Flatness
+from resyncctl.core.reduction import Protection
 from resyncctl.screen.envelope import schema_name
 from resyncctl.screen.snapshot_schemas import engine_schema, venue_schema
 
@@ -19,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "status": "the board: gate, unfinished runs and last verdict of every account",
     "reconcile": "what the engine believes against what the exchange reports",
     "cancel-all": "close the gate, cancel, and prove that the orders are gone",
+    "flatten": "cancel, then reduce an account to flat, and prove it",
     "gate-show": "the gate of every account",
     "gate-close": "the gate was closed",
     "gate-open": "the gate was opened, or the conditions that forbid it",
@@ -139,7 +142,7 @@ def _finding() -> Schema:
 def _action() -> Schema:
     return _object(
         {
-            "verb": {"enum": ["cancel_symbol", "cancel_order", "gate_move"]},
+            "verb": {"enum": ["cancel_symbol", "cancel_order", "reduce", "gate_move"]},
             "account": _TEXT,
             "scope": _nullable(_TEXT),
             "symbol": _nullable(_TEXT),
@@ -187,6 +190,37 @@ _PROBE = _object(
         "hint": _nullable(_TEXT),
     }
 )
+_HOLDING = _object(
+    {
+        "product": _TEXT,
+        "symbol": _TEXT,
+        "leg": {"enum": ["both", "long", "short"]},
+        "side": {"enum": ["buy", "sell"]},
+        "holding": _nullable(_DECIMAL),
+        "quantity": _DECIMAL,
+        "value": _nullable(_DECIMAL),
+        "quote": _TEXT,
+        "protection": _nullable({"enum": [one.value for one in Protection]}),
+        "price": _nullable(_DECIMAL),
+        "slippage": _nullable(_DECIMAL),
+        "slices": _COUNT,
+        "rest": _DECIMAL,
+        "rest_value": _nullable(_DECIMAL),
+        "state": {
+            "enum": ["planned", "dust", "blocked", *(one.value for one in Flatness)],
+        },
+        "why": _TEXT,
+        "filled": _DECIMAL,
+        "sent": _COUNT,
+        "left": _nullable(_DECIMAL),
+        "left_value": _nullable(_DECIMAL),
+    },
+    # A holding that appeared after the plan has no plan; a plan has no end yet.
+    optional=(
+        *("side", "quantity", "value", "protection", "price", "slippage", "slices", "rest"),
+        *("rest_value", "filled", "sent", "left", "left_value"),
+    ),
+)
 _ACCOUNT_DATA: Mapping[str, Schema] = {
     "status": _object(
         {
@@ -199,6 +233,7 @@ _ACCOUNT_DATA: Mapping[str, Schema] = {
         }
     ),
     "doctor": _object({"probes": {"type": "array", "items": _PROBE}}),
+    "flatten": _object({"holdings": {"type": "array", "items": _HOLDING}}),
 }
 _DATA: Mapping[str, Schema] = {
     "doctor": _object({"probes": {"type": "array", "items": _PROBE}}, optional=("probes",)),

@@ -29,9 +29,8 @@ from resyncctl.adapters.store.records import (
 )
 from resyncctl.core.mutation import OutcomeKind
 
-PROVING = "cancel_all_ended"
-"""The record in which `cancel-all` says of one account what it proved."""
-PROVED = "proved_empty"
+PROVING: Mapping[str, str] = {"cancel_all_ended": "proved_empty", "flatten_ended": "flat"}
+"""The records in which a run says of one account what it proved, and the word that proves it."""
 _UNKNOWN = OutcomeKind.UNKNOWN.value
 
 
@@ -157,13 +156,19 @@ def summarise(run: RunFolders) -> RunSummary:
 
 
 def _settled(records: Sequence[Record], accounts: tuple[str, ...]) -> set[str]:
-    """The accounts that this run proved in order, or that a later run has resolved."""
+    """The accounts that this run proved in order, or that a later run has resolved.
+
+    A request after a proof opens the account again: `flatten` proves that orders are gone before it
+    sends its own.
+    """
     found: set[str] = set()
     for record in records:
         account = record.details.get("account")
         if _is(record, RESOLVED):
             found.add(str(account))
-        elif _is(record, PROVING) and record.details.get("status") == PROVED:
+        elif _is(record, INTENT):
+            found.discard(str(_intent("", record).account))
+        elif record.event in PROVING and record.details.get("status") == PROVING[record.event]:
             found |= {str(account)} if account is not None else set(accounts[:1])
     return found
 
