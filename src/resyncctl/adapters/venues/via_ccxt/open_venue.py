@@ -12,7 +12,7 @@ from resyncctl.adapters.venues.via_ccxt.connect import Secrets
 from resyncctl.adapters.venues.via_ccxt.egress import Egress
 from resyncctl.adapters.venues.via_ccxt.loader import check_venue
 from resyncctl.adapters.venues.via_ccxt.no_reduction import NoReduction
-from resyncctl.adapters.venues.via_ccxt.options import Account, VenueOptions
+from resyncctl.adapters.venues.via_ccxt.options import Abilities, Account, VenueOptions
 from resyncctl.adapters.venues.via_ccxt.session import PracticePlace
 from resyncctl.core.errors import ConfigurationError
 from resyncctl.ports.powers import DeadManSwitch, VenueCancel, VenueReduce
@@ -26,9 +26,9 @@ DEEP = frozenset({"binance", "binanceusdm"})
 class Venue:
     """One opened account: what may be read, and each power by its name."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, abilities: Abilities | None = None) -> None:
         self._account = account
-        self._without = NoReduction(account.profile.venue)
+        self._abilities: Abilities = abilities or NoReduction(account.profile.venue)
 
     @property
     def view(self) -> VenueView:
@@ -43,17 +43,17 @@ class Venue:
     @property
     def market(self) -> MarketView:
         """Reading instruments and books."""
-        return self._without
+        return self._abilities
 
     @property
     def reduce(self) -> VenueReduce:
         """The power to reduce."""
-        return self._without
+        return self._abilities
 
     @property
     def switch(self) -> DeadManSwitch:
         """The power over the exchange's countdown."""
-        return self._without
+        return self._abilities
 
     async def close(self) -> None:
         """Release connections. Safe to call twice."""
@@ -90,9 +90,10 @@ def open_venue(options: VenueOptions) -> Venue:
         )
     egress = options.egress or _egress_for(options)
     if options.venue in DEEP:
-        from resyncctl.adapters.venues.via_ccxt.binance.open import open_binance
+        from resyncctl.adapters.venues.via_ccxt.binance.open import abilities_of, open_binance
 
-        return Venue(open_binance(options, egress))
+        account = open_binance(options, egress)
+        return Venue(account, abilities_of(account))
     return Venue(_open_generic(options, egress))
 
 

@@ -9,14 +9,18 @@ from resyncctl.adapters.venues.via_ccxt.connect import Secrets, SessionFactory
 from resyncctl.adapters.venues.via_ccxt.egress import Egress
 from resyncctl.adapters.venues.via_ccxt.session import PracticePlace
 from resyncctl.core.model import Scope
-from resyncctl.ports.powers import VenueCancel
-from resyncctl.ports.views import Clock, VenueView
+from resyncctl.ports.powers import DeadManSwitch, VenueCancel, VenueReduce
+from resyncctl.ports.views import Clock, MarketView, VenueView
 
 Mode = Literal["live", "testnet", "practice"]
 
 
 class Account(VenueView, VenueCancel, Protocol):
     """What a profile gives: one object that views and cancels."""
+
+
+class Abilities(VenueReduce, MarketView, DeadManSwitch, Protocol):
+    """What a profile may give besides: one object that reduces, tells prices and counts down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,9 @@
 """Build a Binance account from the options: manifest, connection, clock, instruments."""
 
+from resyncctl.adapters.venues.via_ccxt.binance.abilities import BinanceAbilities
 from resyncctl.adapters.venues.via_ccxt.binance.desk import SECOND_READ_AFTER_MS, Desk
 from resyncctl.adapters.venues.via_ccxt.binance.endpoints import classify
+from resyncctl.adapters.venues.via_ccxt.binance.market import SOURCES
 from resyncctl.adapters.venues.via_ccxt.binance.shapes import shape
 from resyncctl.adapters.venues.via_ccxt.binance.venue import (
     SCOPES,
@@ -46,6 +48,7 @@ def open_binance(options: VenueOptions, egress: Egress) -> BinanceVenue:
             session_factory=options.session_factory,
             may_use_reserve=options.may_use_reserve,
             timeout_ms=options.request_timeout_ms,
+            account=options.account,
         )
     )
     desk = Desk(
@@ -62,6 +65,12 @@ def open_binance(options: VenueOptions, egress: Egress) -> BinanceVenue:
         request_validity_ms=options.request_validity_ms,
         staleness_horizon_ms=options.staleness_horizon_ms or STALENESS_HORIZON_MS,
     )
+
+
+def abilities_of(account: BinanceVenue) -> BinanceAbilities:
+    """Return what the account can do besides reading and cancelling."""
+    products = tuple(dict.fromkeys(scope.product for scope in account.scopes))
+    return BinanceAbilities(account.desk, products, SOURCES)
 
 
 def _manifest(options: VenueOptions) -> tuple[Scope, ...]:

@@ -41,7 +41,7 @@ _REQUEST_FAULTS = (
     " -1131 -1134 -1135 -1136"
 )
 _ACCOUNT_FAULTS = (
-    "-2008 -2010 -2014 -2015 -2016 -2017 -2018 -2019 -2020 -2021 -2022 -2023 -2024 -2025 -2026"
+    "-2008 -2010 -2014 -2015 -2016 -2017 -2018 -2019 -2020 -2022 -2023 -2024 -2025 -2026"
     " -2027 -2028 -5021 -5022 -5024 -5025 -5028 -5037 -5039"
 )
 _ORDER_FAULTS = (
@@ -64,7 +64,7 @@ REDUCE_ONLY_REFUSED = frozenset({"-2022", "-4118"})
 
 async def reduce(desk: Desk, reduction: Reduction, permit: Permit) -> MutationOutcome:
     """Send the order once and classify what came back."""
-    trouble = _trouble(desk, reduction, permit)
+    trouble = _trouble(desk, reduction, permit) or await _other_name(desk, reduction)
     if trouble is not None:
         return _not_sent(trouble)
     # Until the clock is measured nobody knows when the exchange stops honouring a request.
@@ -149,10 +149,16 @@ def _trouble(desk: Desk, reduction: Reduction, permit: Permit) -> str | None:
         return "the permit is not for this reduction"
     if reduction.account != desk.account:
         return f"the reduction is for the account {reduction.account}"
-    known = desk.markets.symbol(reduction.product, reduction.venue_symbol)
-    if known not in {reduction.venue_symbol, reduction.symbol}:
-        return f"{reduction.venue_symbol} is {known} and not {reduction.symbol}"
     return None
+
+
+async def _other_name(desk: Desk, reduction: Reduction) -> str | None:
+    """Say why the exchange's name is not that of the symbol, None when it is."""
+    name = await desk.markets.find_id(reduction.product, reduction.symbol)
+    if name == reduction.venue_symbol:
+        return None
+    told = "not in the table of instruments" if name is None else f"{name} at the exchange"
+    return f"{reduction.symbol} is {told} and not {reduction.venue_symbol}"
 
 
 def _not_sent(why: str) -> MutationOutcome:
