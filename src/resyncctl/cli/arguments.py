@@ -23,6 +23,20 @@ Symbols = Annotated[
 Reason = Annotated[
     str, typer.Option("--reason", metavar="TEXT", help="Why, for the record.", show_default=False)
 ]
+TakeOver = Annotated[
+    str | None,
+    typer.Option(
+        "--take-over",
+        metavar="REASON",
+        help="Take the account from the run that holds it, and say why.",
+    ),
+]
+LockTimeout = Annotated[
+    str | None,
+    typer.Option(
+        "--lock-timeout", metavar="TIME", help="Wait this long for the run that holds the account."
+    ),
+]
 
 
 def duration_ms(text: str | None, option: str) -> int | None:
@@ -39,3 +53,17 @@ def duration_ms(text: str | None, option: str) -> int | None:
         return parse_duration_ms(text)
     except ValueError as trouble:
         raise UsageError(f"{option}: {trouble}") from None
+
+
+def reason_of(text: str | None, option: str) -> str | None:
+    """Return the reason that an option demands, None when the option was not given.
+
+    Raises:
+        UsageError: It is blank.
+    """
+    if text is None:
+        return None
+    words = " ".join(text.split())
+    if not words:
+        raise UsageError(f"{option}: say why, for the records of both runs")
+    return words

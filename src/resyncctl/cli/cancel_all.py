@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resyncctl.cli.arguments import Accounts, Reason, Symbols, duration_ms
+from resyncctl.cli.arguments import (
+    Accounts,
+    LockTimeout,
+    Reason,
+    Symbols,
+    TakeOver,
+    duration_ms,
+    reason_of,
+)
 from resyncctl.cli.job import Job
 from resyncctl.core.errors import ResyncError, UsageError
 
@@ -35,6 +43,8 @@ class _Asked:
     yes: bool
     expect_plan: str | None
     deadline_ms: int
+    lock_timeout_ms: int
+    take_over: str | None
 
 
 def command(
@@ -71,6 +81,8 @@ def command(
     deadline: Annotated[
         str, typer.Option("--deadline", metavar="TIME", help="End after this time.")
     ] = "10m",
+    lock_timeout: LockTimeout = None,
+    take_over: TakeOver = None,
 ) -> Job:
     """Close the gate, cancel orders, and prove that they are gone. Places nothing, ever.
 
@@ -102,6 +114,8 @@ def command(
             yes=yes,
             expect_plan=expect_plan,
             deadline_ms=duration_ms(deadline, "--deadline") or 0,
+            lock_timeout_ms=duration_ms(lock_timeout, "--lock-timeout") or 0,
+            take_over=reason_of(take_over, "--take-over"),
         )
         journal = memory.journal(invocation, [spec.name for spec in specs], break_glass=True)
         # Something to read at once: opening the exchange takes a moment.
@@ -133,6 +147,7 @@ async def _account(
     prompter: "Prompter",
 ) -> "AccountOutcome":
     from resyncctl.cli import memory, wiring
+    from resyncctl.cli.left_behind import open_requests
     from resyncctl.procedures.cancel_all import cancel_all
 
     gate = wiring.gate_files(invocation, spec)
@@ -157,6 +172,7 @@ async def _account(
             prompter=prompter,
             policy=invocation.configuration.policy_of(spec.name),
             interrupted=invocation.interruption.asked,
+            left_behind=lambda: open_requests(invocation, spec.name),
         )
     whole = not (asked.symbols or asked.prefixes or asked.stale)
     if outcome.status == "proved_empty" and whole:
@@ -192,7 +208,7 @@ def _close_gate(
 def _request(
     invocation: "Invocation", spec: "AccountSpec", asked: _Asked, scopes: Sequence[object]
 ) -> "CancelAllRequest":
-    from resyncctl.cli import memory, wiring
+    from resyncctl.cli import wiring
     from resyncctl.core.plan import Selection
     from resyncctl.procedures.cancel_planning import CancelAllRequest
 
@@ -214,9 +230,10 @@ def _request(
         assume_yes=asked.yes,
         expected_digest=asked.expect_plan,
         known_symbols=wiring.known_symbols(invocation, spec),
-        earlier=memory.earlier_orders(invocation, spec.name),
         closes_gate=not asked.stale,
         deadline_ms=asked.deadline_ms,
+        lock_timeout_ms=asked.lock_timeout_ms,
+        take_over=asked.take_over,
     )
 
 

@@ -20,8 +20,8 @@ from resyncctl.core.exit_codes import ExitCode, combine
 from resyncctl.core.outcome import AccountOutcome, Outcome
 
 if TYPE_CHECKING:
-    from resyncctl.ports.views import Clock
-    from resyncctl.screen.progress import JsonProgress, LineProgress, SilentProgress
+    from resyncctl.cli.kept_progress import EndingProgress
+    from resyncctl.ports.views import Clock, Journal
     from resyncctl.screen.prompts import TerminalPrompter
     from resyncctl.settings.specs import AccountSpec, Configuration, Contact
 
@@ -55,7 +55,7 @@ class Invocation:
     shelf: dict[str, Any] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list, repr=False)
     _configuration: "Configuration | None" = None
-    _progress: "LineProgress | JsonProgress | SilentProgress | None" = None
+    _progress: "EndingProgress | None" = None
 
     @property
     def configuration(self) -> "Configuration":
@@ -88,7 +88,7 @@ class Invocation:
         return self.options.output or Output.TABLE
 
     @property
-    def progress(self) -> "LineProgress | JsonProgress | SilentProgress":
+    def progress(self) -> "EndingProgress":
         """Where a procedure tells what it is doing."""
         if self._progress is None:
             self._progress = self._make_progress()
@@ -198,7 +198,16 @@ class Invocation:
         while self.closing:
             self.closing.pop()()
 
-    def _make_progress(self) -> "LineProgress | JsonProgress | SilentProgress":
+    def keep_progress(self, journal: "Journal", durable: Callable[[], bool]) -> None:
+        """From now on keep what is told in the run's journal too, for whoever watches the run.
+
+        `durable` answers whether the journal goes to a disk at this moment.
+        """
+        from resyncctl.cli.kept_progress import KeptProgress
+
+        self._progress = KeptProgress(self.progress, journal, self.clock, durable)
+
+    def _make_progress(self) -> "EndingProgress":
         from resyncctl.screen.progress import JsonProgress, LineProgress, SilentProgress
 
         if self.output is Output.JSONL:

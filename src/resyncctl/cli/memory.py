@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+FOLLOWED = frozenset({"cancel-all", "flatten", "resync", "verify"})
+"""Commands whose progress is kept in their journal, so that others can watch them."""
+
 
 def once(invocation: "Invocation", key: str, make: Callable[[], T]) -> T:
     """Make a thing at its first use in this run."""
@@ -76,7 +79,9 @@ def journal(
         RecordUnwritableError: It cannot be made durable, and the glass may not be broken.
     """
     from resyncctl import __version__
+    from resyncctl.adapters.store.emergency import EmergencyJournal
     from resyncctl.adapters.store.journal import Beginning
+    from resyncctl.adapters.store.lease_fence import FencedJournal
     from resyncctl.adapters.store.opening import JournalOptions, open_journal
     from resyncctl.ports.store import RunRow
 
@@ -115,7 +120,18 @@ def journal(
 
     invocation.ending.append(end)
     invocation.closing.append(opened.close)
-    return opened
+
+    def vouch(account: str, fencing_token: int, deadline_ms: int) -> None:
+        from resyncctl.cli import wiring
+
+        wiring.vouch(invocation, account, fencing_token, deadline_ms)
+
+    fenced = FencedJournal(opened, vouch)
+    if invocation.command in FOLLOWED:
+        invocation.keep_progress(
+            fenced, lambda: not isinstance(opened, EmergencyJournal) or opened.is_durable
+        )
+    return fenced
 
 
 def unfinished_runs(invocation: "Invocation", account: str) -> list[dict[str, object]]:

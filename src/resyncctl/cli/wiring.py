@@ -25,9 +25,16 @@ from resyncctl.ports.repair import CheckpointRepair
 from resyncctl.ports.views import EngineView, GateView, MarketView, SilenceView, VenueView
 
 if TYPE_CHECKING:
+    from resyncctl.adapters.store.lease import Leases
     from resyncctl.adapters.venues.via_ccxt.open_venue import Secrets
     from resyncctl.cli.invocation import Invocation
     from resyncctl.settings.specs import AccountSpec
+
+
+REDUCES_RISK_ONLY = frozenset({"cancel-all", "resync"})
+"""Commands that cancel, and go on where no lock and no record can be written."""
+NEEDS_STORE = frozenset({"flatten", "verify"})
+"""Commands that send orders or open a gate: they are refused where the store cannot be used."""
 
 
 class OpenedVenue(Protocol):
@@ -78,10 +85,23 @@ def gate_files(invocation: "Invocation", spec: "AccountSpec") -> Gate:
 
 def leases(invocation: "Invocation") -> LeaseControl:
     """Return who may mutate which account. A cancel goes on where no lock can be written."""
+    return _leases(invocation)
+
+
+def vouch(invocation: "Invocation", account: str, fencing_token: int, deadline_ms: int) -> None:
+    """Hold an intent against the leases of this run; see `adapters.store.lease_fence`.
+
+    Raises:
+        InvariantBroken: No lease of this run carries it.
+    """
+    _leases(invocation).vouch(account, fencing_token, deadline_ms)
+
+
+def _leases(invocation: "Invocation") -> "Leases":
     return once(invocation, "leases", lambda: _make_leases(invocation))
 
 
-def _make_leases(invocation: "Invocation") -> LeaseControl:
+def _make_leases(invocation: "Invocation") -> "Leases":
     from resyncctl.adapters.store.lease import Leases
     from resyncctl.adapters.store.places import fallback_roots
 
@@ -90,7 +110,8 @@ def _make_leases(invocation: "Invocation") -> LeaseControl:
         state_dir,
         store=store(invocation),
         clock=invocation.clock,
-        break_glass=invocation.command == "cancel-all",
+        break_glass=invocation.command in REDUCES_RISK_ONLY,
+        needs_store=invocation.command in NEEDS_STORE,
         fallbacks=fallback_roots(state_dir, invocation.environ),
     )
 

@@ -12,10 +12,9 @@ from resyncctl.core.model import Order
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRequest:
-    """One request of another run. Of its orders only the identity is known.
+    """One request of another run; its deadline is wall-clock time.
 
-    `deadline_ms` is wall-clock time; `alive` says that its run has not ended, so that it must have
-    lost the account to whoever holds it now.
+    Of its orders only the identity is known.
     """
 
     run_id: str
@@ -23,7 +22,6 @@ class OpenRequest:
     action: str
     deadline_ms: int
     orders: tuple[Order, ...]
-    alive: bool = False
 
 
 def last_deadline_ms(requests: Iterable[OpenRequest]) -> int:

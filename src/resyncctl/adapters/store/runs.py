@@ -108,18 +108,33 @@ def _is_superseded(run: RunSummary, later: Sequence[RunFolders]) -> bool:
     return False
 
 
-def open_intents(roots: Sequence[Path], account: str) -> tuple[OpenIntent, ...]:
+def open_intents(
+    roots: Sequence[Path], account: str, *, holder: str | None = None
+) -> tuple[OpenIntent, ...]:
     """Return every request for the account that an unfinished run may have sent.
 
     A new run that mutates the account has to wait out their deadlines, and to ask what became of
-    their orders, before it proves anything.
+    their orders, before it proves anything. `holder` is the run that holds the account: every other
+    run that lives has lost it, and what that one left open counts too.
     """
+    runs = unfinished_runs(roots, account)
+    if holder is not None:
+        runs = (*runs, *_living_runs(roots, account, holder))
     return tuple(
-        intent
-        for run in unfinished_runs(roots, account)
-        for intent in run.open_intents
-        if intent.account in {account, None}
+        intent for run in runs for intent in run.open_intents if intent.account in {account, None}
     )
+
+
+def _living_runs(roots: Sequence[Path], account: str, besides: str) -> tuple[RunSummary, ...]:
+    """Return the other runs for the account whose process has not ended, e.g. stopped ones."""
+    found = find_runs(roots)
+    known = finished_tail(roots[0], found)
+    others = (
+        summarise(folders)
+        for folders in found[: len(found) - known]
+        if folders.run_id != besides and not _says_finished(folders)
+    )
+    return tuple(run for run in others if run.alive and account in run.accounts)
 
 
 def resolve_run(
