@@ -68,21 +68,34 @@ async def read_book(
     if source is None:
         return Unknown(f"books of {product} are not read here")
     asked_ms = desk.clock.now_ms()
+    clock = desk.connection.clock
     try:
         name = await _venue_id(desk, product, symbol)
         body = await desk.row(source.book_method, {"symbol": name, "limit": BOOK_LEVELS})
-        bids, asks = _levels(body["bids"], falling=True), _levels(body["asks"], falling=False)
+        theirs_ms = desk.clock.now_ms() + clock.offset_ms if clock.measured else None
+        return book_from(product, symbol, body, asked_ms=asked_ms, theirs_ms=theirs_ms)
     except Unreadable as error:
         return Unknown(f"the book of {symbol} was not read: {error.reason}")
     except Malformed as error:
         return Unknown(f"the book of {symbol} could not be understood: {error.reason}")
+
+
+def book_from(
+    product: str, symbol: str, body: Row, *, asked_ms: int, theirs_ms: int | None
+) -> OrderBook:
+    """Read a depth answer; `theirs_ms` is the exchange's time now, None while it is not known.
+
+    Raises:
+        Malformed: A level is not one, or the book is crossed, out of order, or old.
+    """
+    bids, asks = _levels(body["bids"], falling=True), _levels(body["asks"], falling=False)
     if bids and asks and bids[0][0] >= asks[0][0]:
-        return Unknown(f"the book of {symbol} is crossed")
+        raise Malformed("the book is crossed")
     written_ms = body.get("E")
-    if isinstance(written_ms, int) and desk.connection.clock.measured:
-        age_ms = desk.clock.now_ms() + desk.connection.clock.offset_ms - written_ms
+    if isinstance(written_ms, int) and theirs_ms is not None:
+        age_ms = theirs_ms - written_ms
         if age_ms > OLDEST_BOOK_MS:
-            return Unknown(f"the book of {symbol} is {age_ms // 1000} s old")
+            raise Malformed(f"the book is {age_ms // 1000} s old")
     return OrderBook(product=product, symbol=symbol, bids=bids, asks=asks, as_of_ms=asked_ms)
 
 
@@ -140,7 +153,7 @@ def spot_rules(symbol: str, row: Row) -> InstrumentRules:
         quantity_min=read.positive(read.number(lot, "minQty"), "minQty"),
         quantity_max=_largest(lot, filters.get("MARKET_LOT_SIZE")),
         price_tick=_step(tick, "tickSize"),
-        notional_min=max((read.number(one, "minNotional") for one in notionals), default=ZERO),
+        notional_min=max((_not_negative(one, "minNotional") for one in notionals), default=ZERO),
         trading=trading,
         status=read.text(row, "status"),
         price_band=band,
@@ -167,7 +180,7 @@ def linear_rules(symbol: str, row: Row) -> InstrumentRules:
         quantity_min=read.positive(read.number(lot, "minQty"), "minQty"),
         quantity_max=_largest(lot, filters.get("MARKET_LOT_SIZE")),
         price_tick=_step(tick, "tickSize"),
-        notional_min=ZERO if notional is None else read.number(notional, "notional"),
+        notional_min=ZERO if notional is None else _not_negative(notional, "notional"),
         notional_min_applies_to_reducing=False,
         trading=_is_trading(row),
         status=read.text(row, "status"),
@@ -211,10 +224,17 @@ def _step(row: Row, key: str) -> Decimal:
     return read.positive(read.number(row, key), key)
 
 
+def _not_negative(row: Row, key: str) -> Decimal:
+    found = read.number(row, key)
+    if found < ZERO:
+        raise Malformed(f"{key!r} is below zero")
+    return found
+
+
 def _largest(lot: Row, market_lot: Row | None) -> Decimal:
     """Return the largest quantity of one order: no slice is larger than a market order may be."""
     largest = read.positive(read.number(lot, "maxQty"), "maxQty")
-    market = ZERO if market_lot is None else read.number(market_lot, "maxQty")
+    market = ZERO if market_lot is None else _not_negative(market_lot, "maxQty")
     return min(largest, market) if market > ZERO else largest
 
 
