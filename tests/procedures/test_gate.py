@@ -9,7 +9,7 @@ from resyncctl.core.errors import DeclinedError, NoTerminalError, RecordUnwritab
 from resyncctl.core.exit_codes import ExitCode
 from resyncctl.core.gate import GateState
 from resyncctl.core.outcome import AccountOutcome
-from resyncctl.core.safety import VerdictRecord
+from resyncctl.core.safety import Condition, Name, VerdictKind, VerdictRecord
 from resyncctl.procedures import gate as procedures
 from resyncctl.procedures.gate import OpenRequest
 from tests.fakes.fake_clock import FakeClock
@@ -36,6 +36,9 @@ class World:
             valid_until_ms=now_ms + 60_000,
             run_id="run-1",
             digests=DIGESTS,
+            kind=VerdictKind.SAFETY,
+            gate_sequence=0,
+            conditions=tuple(Condition(name, True, "seen") for name in Name),
         )
 
     async def open(
@@ -64,7 +67,7 @@ async def test_a_clean_verdict_and_a_typed_name_open_to_safe() -> None:
     world.prompter.script = [("LIVE: the gate of main goes to SAFE", "main")]
     outcome = await world.open(name=None)
     assert (outcome.exit_code, world.gate.state) == (ExitCode.OK, GateState.SAFE)
-    assert world.journal.events() == ["gate_conditions", "gate_opening"]
+    assert world.journal.events() == ["gate_conditions", "gate_conditions", "gate_opening"]
 
 
 async def test_running_comes_only_after_safe() -> None:
@@ -80,7 +83,7 @@ async def test_a_refusal_lists_every_condition() -> None:
     dirty = replace(world.verdict, verdict=Verdict.DISCREPANT, digests={})
     outcome = await world.open(verdict=dirty)
     assert outcome.exit_code is ExitCode.REFUSED
-    assert outcome.evidence["failing"] == ["last verdict is clean", "policy is unchanged"]
+    assert outcome.evidence["failing"] == ["last verdict is safe", "policy is unchanged"]
     assert not world.gate.moves
 
 

@@ -1,36 +1,32 @@
 """Show, close and open the gate of an account.
 
 Closing needs nothing and is always allowed. Opening goes UNSAFE -> SAFE -> RUNNING, each step only
-on a fresh, clean verdict that was made with the same configuration, and on a typed confirmation.
+on a fresh safety verdict of `verify` or `resync` that was made with the same configuration, and on
+a typed confirmation. A comparison alone opens nothing: it proves neither silence nor absence.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from resyncctl.core.discrepancy import Kind
-from resyncctl.core.errors import DeclinedError
 from resyncctl.core.exit_codes import ExitCode
 from resyncctl.core.gate import GateReading, GateState
-from resyncctl.core.outcome import AccountOutcome, ActionRecord
-from resyncctl.core.safety import Condition, VerdictRecord, opening_conditions
+from resyncctl.core.outcome import AccountOutcome
+from resyncctl.core.safety import VerdictRecord
 from resyncctl.ports.powers import GateControl
 from resyncctl.ports.prompts import Prompter
 from resyncctl.ports.views import Clock, GateView, Journal
+from resyncctl.procedures.gate_step import (
+    Grounds,
+    OpenRequest,
+    conditions_now,
+    confirm,
+    move_record,
+    reading_lines,
+    refused,
+    step,
+)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenRequest:
-    """What is asked: which account, to SAFE or RUNNING, why, and by whom.
-
-    `confirmed_name` answers the typed confirmation (`--confirm ACCOUNT`).
-    """
-
-    account: str
-    to: GateState
-    reason: str
-    by: str
-    mode: str
-    confirmed_name: str | None = None
+__all__ = ["OpenRequest", "close", "guard", "open_gate", "show"]
 
 
 def show(account: str, gate: GateView) -> AccountOutcome:
@@ -40,7 +36,7 @@ def show(account: str, gate: GateView) -> AccountOutcome:
         account=account,
         status=reading.state.value.lower(),
         exit_code=ExitCode.OK if reading.trusted else ExitCode.BLOCKED,
-        evidence=_reading(reading),
+        evidence=reading_lines(reading),
         next_step=None if reading.trusted else f"resyncctl gate close {account}",
     )
 
@@ -66,8 +62,8 @@ def close(
         account=account,
         status=reading.state.value.lower(),
         exit_code=ExitCode.OK,
-        actions=(_moved(account, reading),),
-        evidence=_reading(reading),
+        actions=(move_record(account, reading),),
+        evidence=reading_lines(reading),
         next_step=f"resyncctl cancel-all {account}",
     )
 
@@ -82,57 +78,25 @@ async def open_gate(
     prompter: Prompter,
     journal: Journal,
     clock: Clock,
+    newest: VerdictRecord | None = None,
 ) -> AccountOutcome:
     """Move the gate one step towards RUNNING, when every condition holds.
 
-    A refusal is an outcome (REFUSED) that lists every condition with its evidence.
+    `verdict` is the last safety verdict, `newest` the newest of any kind. A refusal is an outcome
+    (REFUSED) that lists every condition with its evidence.
 
     Raises:
         DeclinedError: The typed name did not match.
         NoTerminalError: The name cannot be asked for, and was not given.
         RecordUnwritableError: A copy of the gate, or the journal, could not be written.
     """
-    reading = view.read(request.account)
-    conditions = opening_conditions(reading, request.to, verdict, digests_now, clock.now_ms())
-    journal.record(
-        "gate_conditions",
-        {
-            "account": request.account,
-            "to": request.to.value,
-            "conditions": [[c.name, c.holds, c.evidence] for c in conditions],
-        },
-    )
+    grounds = Grounds(verdict=verdict, digests_now=digests_now, newest=newest)
+    conditions = conditions_now(request, grounds, view=view, journal=journal, clock=clock)
     if not all(condition.holds for condition in conditions):
-        return _refused(request, reading, conditions)
-    await _confirm(request, prompter)
+        return refused(request, view.read(request.account), conditions)
+    await confirm(request, prompter)
     # Time passed while the operator typed: the evidence must still hold at this moment.
-    conditions = opening_conditions(
-        view.read(request.account), request.to, verdict, digests_now, clock.now_ms()
-    )
-    if verdict is None or not all(condition.holds for condition in conditions):
-        return _refused(request, reading, conditions)
-    journal.record("gate_opening", {"account": request.account, "to": request.to.value})
-    moved = gate.move(
-        request.account,
-        request.to,
-        reason=request.reason,
-        by=request.by,
-        run_id=journal.run_id,
-        now_ms=clock.now_ms(),
-        evidence={
-            "verdict_run": verdict.run_id,
-            "as_of_ms": verdict.as_of_ms,
-            "valid_until_ms": verdict.valid_until_ms,
-            "digests": dict(verdict.digests),
-        },
-    )
-    return AccountOutcome(
-        account=request.account,
-        status=moved.state.value.lower(),
-        exit_code=ExitCode.OK,
-        actions=(_moved(request.account, moved),),
-        evidence={**_reading(moved), "conditions": _lines(conditions)},
-    )
+    return step(request, grounds, view=view, gate=gate, journal=journal, clock=clock)
 
 
 def guard(
@@ -159,56 +123,3 @@ def guard(
     )
     journal.record("guard_closed_gate", {"account": outcome.account, "reason": reason})
     return reading
-
-
-async def _confirm(request: OpenRequest, prompter: Prompter) -> None:
-    if request.confirmed_name is not None:
-        matches = request.confirmed_name == request.account
-    else:
-        question = (
-            f"{request.mode}: the gate of {request.account} goes to {request.to.value}. "
-            "Type the account's name to go on:"
-        )
-        matches = await prompter.type_name(
-            question, request.account, flag=f"--confirm {request.account}"
-        )
-    if not matches:
-        raise DeclinedError("the typed name does not match; the gate did not move")
-
-
-def _refused(
-    request: OpenRequest, reading: GateReading, conditions: tuple[Condition, ...]
-) -> AccountOutcome:
-    failing = [condition.name for condition in conditions if not condition.holds]
-    return AccountOutcome(
-        account=request.account,
-        status="refused",
-        exit_code=ExitCode.REFUSED,
-        evidence={
-            **_reading(reading),
-            "conditions": _lines(conditions),
-            "failing": failing,
-        },
-        next_step=f"resyncctl {'reconcile' if reading.trusted else 'gate close'} {request.account}",
-    )
-
-
-def _lines(conditions: tuple[Condition, ...]) -> list[dict[str, object]]:
-    return [{"name": c.name, "holds": c.holds, "evidence": c.evidence} for c in conditions]
-
-
-def _reading(reading: GateReading) -> dict[str, object]:
-    return {
-        "state": reading.state.value,
-        "reason": reading.reason,
-        "since_ms": reading.since_ms,
-        "by": reading.by,
-        "sequence": reading.sequence,
-        "trusted": reading.trusted,
-    }
-
-
-def _moved(account: str, reading: GateReading) -> ActionRecord:
-    return ActionRecord(
-        verb="gate_move", account=account, outcome=reading.state.value, state="done", attempts=1
-    )

@@ -56,7 +56,9 @@ class ReconcileRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class Look:
+    """One look at both sides, and what differs."""
+
     engine: EngineSnapshot
     venue: VenueSnapshot
     comparison: Comparison
@@ -86,8 +88,8 @@ async def reconcile(
     began_ms = clock.monotonic_ms()
     journal.record("reconcile_started", {"account": request.account})
 
-    async def look() -> _Look:
-        return await _look_once(
+    async def look() -> Look:
+        return await look_once(
             request, venue=venue, engine=engine, clock=clock, progress=progress, policy=policy
         )
 
@@ -135,7 +137,7 @@ async def reconcile(
 def compare_saved(engine: EngineSnapshot, venue: VenueSnapshot, policy: Policy) -> AccountOutcome:
     """Compare two saved snapshots, as of the moment when the younger one was taken."""
     comparison = compare(engine, venue, policy, max(engine.as_of_ms, venue.as_of_ms))
-    look = _Look(engine, venue, comparison)
+    look = Look(engine, venue, comparison)
     request = ReconcileRequest(
         account=venue.account,
         scopes=tuple(scope for reading in venue.products for scope, _ in reading.orders),
@@ -143,7 +145,7 @@ def compare_saved(engine: EngineSnapshot, venue: VenueSnapshot, policy: Policy) 
     return _outcome(request, look, policy=policy, data={"offline": True})
 
 
-async def _look_once(
+async def look_once(
     request: ReconcileRequest,
     *,
     venue: VenueView,
@@ -151,7 +153,8 @@ async def _look_once(
     clock: Clock,
     progress: Progress,
     policy: Policy,
-) -> _Look:
+) -> Look:
+    """Read both sides once and compare them."""
     now_ms = clock.now_ms()
     believed = engine.read(request.account, now_ms)
     since_ms = now_ms - policy.lookback_ms if request.since_ms is None else request.since_ms
@@ -168,7 +171,7 @@ async def _look_once(
     progress.say(request.account, "compare", "comparing")
     # What was asked for is what must have been seen: the window, and every scope of the manifest.
     asked = replace(policy, lookback_ms=now_ms - since_ms, required_scopes=request.scopes)
-    return _Look(believed, reported, compare(believed, reported, asked, clock.now_ms()))
+    return Look(believed, reported, compare(believed, reported, asked, clock.now_ms()))
 
 
 def _needs_second_look(request: ReconcileRequest, gate: GateView, comparison: Comparison) -> bool:
@@ -180,7 +183,7 @@ def _needs_second_look(request: ReconcileRequest, gate: GateView, comparison: Co
 
 
 def _repair(
-    found: _Look, *, repair: CheckpointRepair, clock: Clock, journal: Journal
+    found: Look, *, repair: CheckpointRepair, clock: Clock, journal: Journal
 ) -> Mapping[str, object]:
     """Write the engine's next checkpoint generation so that it agrees with the exchange."""
     events = emit(found.engine, found.venue, found.comparison)
@@ -195,7 +198,7 @@ def _repair(
 
 
 def _outcome(
-    request: ReconcileRequest, look: _Look, *, policy: Policy, data: Mapping[str, object]
+    request: ReconcileRequest, look: Look, *, policy: Policy, data: Mapping[str, object]
 ) -> AccountOutcome:
     comparison = look.comparison
     return AccountOutcome(
@@ -243,7 +246,7 @@ def digests_now(request_scopes: tuple[Scope, ...], policy: Policy) -> dict[str, 
     }
 
 
-def _evidence(request: ReconcileRequest, look: _Look, policy: Policy) -> dict[str, object]:
+def _evidence(request: ReconcileRequest, look: Look, policy: Policy) -> dict[str, object]:
     return {
         "as_of_ms": look.venue.as_of_ms,
         "valid_until_ms": look.venue.as_of_ms + policy.verdict_validity_ms,
@@ -261,7 +264,7 @@ def _evidence(request: ReconcileRequest, look: _Look, policy: Policy) -> dict[st
     }
 
 
-def _policy_applied(request: ReconcileRequest, look: _Look, policy: Policy) -> Policy:
+def _policy_applied(request: ReconcileRequest, look: Look, policy: Policy) -> Policy:
     """Return the policy that the verdict stands on: a shorter look-back proves less."""
     if request.since_ms is None:
         return policy

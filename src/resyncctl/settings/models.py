@@ -298,6 +298,8 @@ class PolicySettings(BaseModel):
     """The recovery time objective: in this time a lost account must be SAFE again."""
     countdown: DurationMs | None = None
     """What the exchange's dead-man switch is armed with, where there is one."""
+    latency_critical: DurationMs | None = None
+    """From this round trip on `resync` cancels, even when it was asked not to."""
     flatten_slippage_max: ExactDecimal | None = None
     """The worst price that `flatten` accepts, as a ratio of the price it saw (0.01 is 1 %)."""
     flatten_notional_max: ExactDecimal | None = None

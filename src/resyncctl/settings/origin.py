@@ -36,6 +36,7 @@ _DURATIONS = frozenset(
         "watch_window",
         "rto",
         "countdown",
+        "latency_critical",
         "flatten_plan_validity",
         "timeout",
     }
