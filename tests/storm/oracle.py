@@ -1,0 +1,212 @@
+"""What is true at the practice exchange, compared at every step with what was claimed and sent.
+
+Promises: the oracle reads the ground truth only, never a listing and nothing of the product; it is
+asked after every request and every event of the world, so that a claim that is false for one
+moment is seen. A violation names the invariant of the design that it breaks.
+Called by `arena` and by the actors.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from resyncctl.simulator.exchange import PracticeExchange
+from resyncctl.simulator.orders import AlgoOrder, Fill, Order
+from resyncctl.simulator.wire import Reply
+
+ACCOUNT = "main"
+MARKETS = ("spot", "usdm")
+VALIDITY_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A promise that was broken, when, and how."""
+
+    invariant: str
+    at_ms: int
+    what: str
+
+
+@dataclass(slots=True)
+class Claim:
+    """What an operator was told: nothing unexpected rests.
+
+    `strong` holds until the gate opens. A claim of `cancel-all` alone does not cover what an
+    engine sends after the gate was closed, and says so: `covers_until_ms` is the last moment at
+    which an engine's order could be signed that the claim still speaks about.
+    """
+
+    by: str
+    at_ms: int
+    strong: bool
+    kept: frozenset[str]
+    covers_until_ms: int
+    withdrawn: bool = False
+
+
+@dataclass(slots=True)
+class Oracle:
+    """Watches one exchange. `signed_ms` says when whoever places orders by itself signed them."""
+
+    exchange: PracticeExchange
+    violations: list[Violation] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    signed_ms: dict[str, int] = field(default_factory=dict)
+    ours: set[str] = field(default_factory=set)
+    intents: dict[str, int] = field(default_factory=dict)
+    wires: dict[str, int] = field(default_factory=dict)
+    in_flight: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    creates: int = 0
+    mutations: int = 0
+    _legs: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    _fills_seen: dict[tuple[str, str], int] = field(default_factory=dict)
+    _changes: int = -1
+
+    def blame(self, invariant: str, what: str) -> None:
+        """Note a violation once."""
+        if not any((v.invariant, v.what) == (invariant, what) for v in self.violations):
+            self.violations.append(Violation(invariant, self.exchange.now_ms(), what))
+
+    # -- the account ---------------------------------------------------------------------------
+
+    def resting(self) -> dict[str, Order | AlgoOrder]:
+        """Return every order that rests now, by the id that its owner gave it."""
+        register = self.exchange.world.register
+        found: dict[str, Order | AlgoOrder] = {}
+        for market in MARKETS:
+            drawer = register.drawer(ACCOUNT, market)  # type: ignore[arg-type]  # a literal of MARKETS
+            found |= {order.terms.client_order_id: order for order in drawer.open.values()}
+        for algo in register.open_algos.values():
+            if algo.account == ACCOUNT:
+                found[algo.terms.client_order_id] = algo
+        return found
+
+    def holdings(self) -> dict[tuple[str, str], Decimal]:
+        """Return every leg that is not flat."""
+        account = self.exchange.world.ledger.account(ACCOUNT)
+        return {
+            leg: versions.now.amount
+            for leg, versions in account.positions.items()
+            if versions.now.amount
+        }
+
+    def step(self) -> None:
+        """Look at the truth now."""
+        changes = self.exchange.world.changes
+        if changes == self._changes:
+            return
+        self._changes = changes
+        self._look_at_fills()
+        if self.claims:
+            self._look_at_claims()
+
+    def forget(self) -> None:
+        """Look again at the next step, even when nothing has changed."""
+        self._changes = -1
+
+    def _look_at_claims(self) -> None:
+        resting = self.resting()
+        for claim in self.claims:
+            if claim.withdrawn:
+                continue
+            for name in resting:
+                if name in claim.kept:
+                    continue
+                signed_ms = self.signed_ms.get(name, 0)
+                if claim.strong or signed_ms <= claim.covers_until_ms:
+                    kind = "strong" if claim.strong else "cancel-all"
+                    self.blame("I1", f"{claim.by} was told {kind} SAFE while {name} rests")
+
+    def arm(self) -> None:
+        """Start counting: what was traded before now is history."""
+        self._legs = self.holdings()
+        for market, symbol, fills in self._fills():
+            self._fills_seen[market, symbol] = len(fills)
+
+    def _fills(self) -> list[tuple[str, str, list[Fill]]]:
+        register = self.exchange.world.register
+        return [
+            (market, symbol, fills)
+            for market in MARKETS
+            for symbol, fills in register.drawer(ACCOUNT, market).fills.items()  # type: ignore[arg-type]  # a literal of MARKETS
+        ]
+
+    def _look_at_fills(self) -> None:
+        """No fill of an order of ours makes a holding larger, or turns it round (I16)."""
+        for market, symbol, fills in self._fills():
+            seen = self._fills_seen.get((market, symbol), 0)
+            for fill in fills[seen:]:
+                self._look_at_fill(market, fill)
+            self._fills_seen[market, symbol] = len(fills)
+        if {leg: amount for leg, amount in self._legs.items() if amount} != self.holdings():
+            self.blame("oracle", "the fills do not add up to the holdings")
+
+    def _look_at_fill(self, market: str, fill: Fill) -> None:
+        order = self.exchange.world.register.find(fill.market, fill.symbol, fill.order_id)
+        name = order.terms.client_order_id if order is not None else ""
+        if market == "spot":
+            if name in self.ours and fill.side != "SELL":
+                self.blame("I16", f"our spot order {name} bought")
+            return
+        leg = (fill.symbol, str(fill.position_side))
+        before = self._legs.get(leg, Decimal(0))
+        after = before + (fill.quantity if fill.side == "BUY" else -fill.quantity)
+        self._legs[leg] = after
+        if name in self.ours and (abs(after) > abs(before) or before * after < 0):
+            self.blame("I16", f"{name} moved {leg} from {before} to {after}")
+
+    # -- the wire ------------------------------------------------------------------------------
+
+    def before_mutation(self, run: str, kind: str, parameters: Mapping[str, str]) -> None:
+        """A mutating request of an operator is about to leave (I10, I17, I23, I24)."""
+        self.mutations += 1
+        self.wires[run] = self.wires.get(run, 0) + 1
+        if self.wires[run] > self.intents.get(run, 0):
+            self.blame("I23", f"request {self.wires[run]} of {run} has no journaled intent")
+        if kind not in {"create", "amend"}:
+            return
+        self.creates += 1
+        if kind == "amend" or not self._is_reducing(parameters):
+            self.blame("I10", f"{run} sent a {kind} that is not proved to reduce")
+        self.ours.add(parameters.get("newClientOrderId", ""))
+        leg = _leg_of(parameters)
+        now_ms = self.exchange.now_ms()
+        if self.in_flight.get(leg, 0) > now_ms:
+            self.blame("I17", f"{run} sent a second order for {leg} while one was in flight")
+        self.in_flight[leg] = _deadline_ms(parameters, now_ms)
+
+    def after_mutation(self, kind: str, parameters: Mapping[str, str], reply: Reply) -> None:
+        """The answer of a mutating request was made; a delivered definite one ends the flight."""
+        definite = reply.delivery.fate == "whole" and reply.status in range(200, 500)
+        if kind == "create" and definite and reply.body.startswith(b"{"):
+            self.in_flight.pop(_leg_of(parameters), None)
+
+    def _is_reducing(self, parameters: Mapping[str, str]) -> bool:
+        side = parameters.get("positionSide", "BOTH")
+        if parameters.get("reduceOnly") == "true":
+            return True
+        if side in {"LONG", "SHORT"}:
+            return parameters.get("side") == ("SELL" if side == "LONG" else "BUY")
+        is_spot = "positionSide" not in parameters and "reduceOnly" not in parameters
+        return is_spot and parameters.get("side") == "SELL"
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return the violations for a file."""
+        return [
+            {"invariant": v.invariant, "at_ms": v.at_ms, "what": v.what} for v in self.violations
+        ]
+
+
+def _leg_of(parameters: Mapping[str, str]) -> tuple[str, str, str]:
+    market = "usdm" if "reduceOnly" in parameters or "positionSide" in parameters else "spot"
+    return market, parameters.get("symbol", ""), parameters.get("positionSide", "BOTH")
+
+
+def _deadline_ms(parameters: Mapping[str, str], now_ms: int) -> int:
+    stamp = parameters.get("timestamp", "")
+    window = parameters.get("recvWindow", "")
+    if stamp.isdecimal() and window.isdecimal():
+        return int(stamp) + int(window)
+    return now_ms + VALIDITY_MS
