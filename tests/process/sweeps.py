@@ -1,0 +1,132 @@
+"""Kill a command at every effect that it has, and see that the next run makes everything good.
+
+The first run of a verb is not killed and tells its effects. Then, for each number k, a fresh
+account is prepared in the same way and the command kills itself at its k-th effect. Called by the
+tests of this folder.
+"""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resyncctl.sdk.gate import GateState, write_gate
+from tests.process.harness import Ended, Home
+
+WHOLE_TIER = bool(os.environ.get("RESYNCCTL_PROCESS_TIER"))
+RESULTS = Path(__file__).parent / "results.json"
+SOME_POINTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A command that changes something: how its world is made, run again, and judged.
+
+    `over` are the records after which nothing is left to do, so that `status` may be silent.
+    """
+
+    name: str
+    words: Callable[[Home], tuple[str, ...]]
+    prepare: Callable[[Home], None]
+    finished: Callable[[Home, Ended], None]
+    proved: Callable[[Home], bool]
+    over: tuple[str, ...] = ("record ended",)
+    again: Callable[[Home], tuple[str, ...]] | None = None
+
+
+def open_gate(home: Home) -> None:
+    """Let the engine trade, as it does before an incident."""
+    for path in (
+        home.folder / "gate.json",
+        home.folder / "state" / "gates" / f"{home.account}.json",
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_gate(
+            path,
+            account=home.account,
+            state=GateState.RUNNING,
+            reason="it trades",
+            by="test",
+            run_id="before",
+            now_ms=1,
+        )
+
+
+def effects_of(verb: Verb, home: Home) -> tuple[str, ...]:
+    """Run the verb to its end and return what it did."""
+    verb.prepare(home)
+    ended = home.run(*verb.words(home))
+    verb.finished(home, ended)
+    return ended.trace
+
+
+def points_of(trace: Sequence[str]) -> list[int]:
+    """Return which effects to kill at: all of them, or a handful spread over their kinds."""
+    if WHOLE_TIER:
+        return list(range(1, len(trace) + 1))
+    first = {name: number for number, name in reversed(list(enumerate(trace, 1)))}
+    kinds = sorted(first.values())
+    step = max(1, -(-len(kinds) // SOME_POINTS))
+    return kinds[::step]
+
+
+def kill_at(verb: Verb, home: Home, number: int) -> tuple[str, ...]:
+    """Kill the verb at one effect, check what a crash must leave, and run it again.
+
+    Returns the effects up to the kill.
+    """
+    verb.prepare(home)
+    killed = home.run(*verb.words(home), at=number, signal=int(signal.SIGKILL))
+    assert killed.code == -signal.SIGKILL, (killed.code, killed.said)
+    no_request_without_an_intent(home)
+    assert home.gate() == "UNSAFE" or verb.proved(home) or not home.sent("cancel")
+    run_ids = [path.parent.name for path in home.journals()]
+    board = home.run("status")
+    if "record began" in killed.trace and not set(verb.over) & set(killed.trace):
+        assert any(run_id in board.said for run_id in run_ids), board.said
+    ended = home.run(*(verb.again or verb.words)(home))
+    verb.finished(home, ended)
+    no_request_without_an_intent(home)
+    after = home.run("status")
+    assert not any(run_id in after.said for run_id in run_ids), after.said
+    audit = home.run("audit", "verify")
+    assert audit.code == 0, audit.said
+    return killed.trace
+
+
+def no_request_without_an_intent(home: Home) -> None:
+    """The exchange's own log must not show more changing requests than were journaled."""
+    intents = sum(row["event"] == "intent" for row in home.records())
+    arrived = len(home.sent("cancel")) + len(home.sent("create"))
+    assert arrived <= intents, (arrived, intents)
+
+
+def keep(name: str, row: dict[str, Any]) -> None:
+    """Write a row of the table that the evidence shows. Only the whole tier does."""
+    if not WHOLE_TIER:
+        return
+    rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    rows[name] = row
+    RESULTS.write_text(json.dumps(dict(sorted(rows.items())), indent=1) + "\n")
+
+
+def sweep(verb: Verb, homes: Callable[[], Home]) -> None:
+    """Kill at every chosen effect; name every one that went wrong."""
+    trace = effects_of(verb, homes())
+    points = points_of(trace)
+    assert len(points) >= SOME_POINTS - 1, trace
+    wrong: list[str] = []
+    names: set[str] = set()
+    for number in points:
+        try:
+            names.update(kill_at(verb, homes(), number)[-1:])
+        except AssertionError as error:
+            wrong.append(f"effect {number} ({trace[number - 1]}): {error}")
+    assert not wrong, "\n".join(wrong)
+    keep(
+        f"kill -9: {verb.name}",
+        {"points": len(points), "effects": len(trace), "kinds": sorted(names), "held": len(points)},
+    )
