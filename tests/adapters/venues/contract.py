@@ -19,7 +19,8 @@ class Bench:
 
     `rest` lets an order rest in a scope on a venue symbol and returns its client id; `blind` makes
     the listing of a scope fail from now on; `mutations` counts the requests that could change
-    something.
+    something. `symbols` are two of the
+    venue's own names.
     """
 
     view: VenueView
@@ -30,6 +31,7 @@ class Bench:
     rest: Callable[[str], None]
     blind: Callable[[], None]
     mutations: Callable[[], int]
+    symbols: tuple[str, str] = ("BTCUSDT", "ETHUSDT")
 
 
 async def orders_of(bench: Bench) -> tuple[Order, ...]:
@@ -51,17 +53,17 @@ def reference(order: Order) -> OrderReference:
 
 async def an_order_that_rests_is_listed(bench: Bench) -> None:
     assert await orders_of(bench) == ()
-    bench.rest("BTCUSDT")
+    bench.rest(bench.symbols[0])
     (order,) = await orders_of(bench)
     assert order.scope == bench.scope
     assert order.account == bench.view.account
-    assert order.venue_symbol == "BTCUSDT"
+    assert order.venue_symbol == bench.symbols[0]
     assert order.venue_order_id or order.client_order_id
     assert not order.is_terminal
 
 
 async def a_listing_that_fails_is_unknown_and_never_empty(bench: Bench) -> None:
-    bench.rest("BTCUSDT")
+    bench.rest(bench.symbols[0])
     bench.blind()
     section = await bench.view.read_open_orders(bench.scope)
     assert isinstance(section, Unknown)
@@ -69,8 +71,8 @@ async def a_listing_that_fails_is_unknown_and_never_empty(bench: Bench) -> None:
 
 
 async def a_single_cancel_takes_one_order(bench: Bench) -> None:
-    bench.rest("BTCUSDT")
-    bench.rest("BTCUSDT")
+    bench.rest(bench.symbols[0])
+    bench.rest(bench.symbols[0])
     first, second = await orders_of(bench)
     outcome = await bench.cancel.cancel_order(first, bench.permit())
     assert outcome.kind is OutcomeKind.ACKNOWLEDGED
@@ -80,25 +82,25 @@ async def a_single_cancel_takes_one_order(bench: Bench) -> None:
 
 async def a_symbol_cancel_takes_its_symbol_and_no_other(bench: Bench) -> None:
     assert bench.cancel.abilities(bench.scope).by_symbol
-    bench.rest("BTCUSDT")
-    bench.rest("BTCUSDT")
-    bench.rest("ETHUSDT")
+    bench.rest(bench.symbols[0])
+    bench.rest(bench.symbols[0])
+    bench.rest(bench.symbols[1])
     symbol = (await orders_of(bench))[0].symbol
-    await bench.cancel.cancel_symbol(bench.scope, symbol, "BTCUSDT", bench.permit())
-    assert {order.venue_symbol for order in await orders_of(bench)} == {"ETHUSDT"}
+    await bench.cancel.cancel_symbol(bench.scope, symbol, bench.symbols[0], bench.permit())
+    assert {order.venue_symbol for order in await orders_of(bench)} == {bench.symbols[1]}
 
 
 async def one_call_is_one_mutation(bench: Bench) -> None:
-    bench.rest("BTCUSDT")
+    bench.rest(bench.symbols[0])
     (order,) = await orders_of(bench)
     await bench.cancel.cancel_order(order, bench.permit())
     await bench.cancel.cancel_order(order, bench.permit())
-    await bench.cancel.cancel_symbol(bench.scope, order.symbol, "BTCUSDT", bench.permit())
+    await bench.cancel.cancel_symbol(bench.scope, order.symbol, bench.symbols[0], bench.permit())
     assert bench.mutations() == 3
 
 
 async def a_cancel_of_what_is_gone_is_no_acknowledgement(bench: Bench) -> None:
-    bench.rest("BTCUSDT")
+    bench.rest(bench.symbols[0])
     (order,) = await orders_of(bench)
     await bench.cancel.cancel_order(order, bench.permit())
     outcome = await bench.cancel.cancel_order(order, bench.permit())
@@ -107,7 +109,7 @@ async def a_cancel_of_what_is_gone_is_no_acknowledgement(bench: Bench) -> None:
 
 
 async def a_look_up_tells_the_terminal_status(bench: Bench) -> None:
-    bench.rest("BTCUSDT")
+    bench.rest(bench.symbols[0])
     (order,) = await orders_of(bench)
     found = await bench.view.look_up_order(reference(order))
     assert isinstance(found, Order)
@@ -119,7 +121,7 @@ async def a_look_up_tells_the_terminal_status(bench: Bench) -> None:
 
 
 async def a_look_up_of_a_stranger_is_not_found(bench: Bench) -> None:
-    bench.rest("BTCUSDT")
+    bench.rest(bench.symbols[0])
     (order,) = await orders_of(bench)
     stranger = OrderReference(order.product, order.symbol, "777777", None, order.scope)
     assert isinstance(await bench.view.look_up_order(stranger), NotFound)

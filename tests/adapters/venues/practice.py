@@ -20,6 +20,8 @@ from tests.fakes.fake_clock import FakeClock
 SPOT = Scope("spot")
 LINEAR = Scope("linear")
 ALGO = Scope("linear", OrderClass.ALGO)
+INVERSE = Scope("inverse")
+INVERSE_ALGO = Scope("inverse", OrderClass.ALGO)
 KEY = "canaryKey".ljust(64, "K")
 SECRET = "canarySecret".ljust(64, "S")
 _numbers: Iterator[int] = itertools.count(1)
@@ -67,6 +69,16 @@ class Practice:
             "main", market="usdm", **(base | {"stop_price": "15000", "reduce_only": True} | wish)
         )
 
+    def inverse_order(self, **wish: Any) -> Any:
+        base = {"symbol": "BTCUSD_PERP", "side": "BUY", "quantity": "7", "price": "20000"}
+        return self.control.seed_order("main", market="coinm", **(base | wish))
+
+    def inverse_algo(self, **wish: Any) -> Any:
+        base = {"symbol": "BTCUSD_PERP", "side": "SELL", "quantity": "7", "type": "STOP_MARKET"}
+        return self.control.seed_order(
+            "main", market="coinm", **(base | {"stop_price": "15000", "reduce_only": True} | wish)
+        )
+
     def asked(self, kind: str = "") -> list[Any]:
         """Return the rows of the request log, of one kind when it is named."""
         return [row for row in self.exchange.log if kind in ("", row.kind)]
@@ -91,6 +103,9 @@ def open_practice(
         place.control.deposit("main", "USDT", "1000000")
         place.control.deposit("main", "BTC", "10")
         place.control.deposit("main", "USDT", "1000000", market="usdm")
+        if venue == "binancecoinm" or any(scope.product == "inverse" for scope in scopes):
+            place.control.deposit("main", "BTC", "100", market="coinm")
+            place.control.deposit("main", "ETH", "1000", market="coinm")
     egress = Egress(held)
     opened = open_venue(
         VenueOptions(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from resyncctl.adapters.venues.via_ccxt.binance.coinm import COINM_ENDPOINTS
 from resyncctl.adapters.venues.via_ccxt.binance.endpoints import (
     SPOT_ENDPOINTS,
     USDM_ENDPOINTS,
@@ -186,11 +187,11 @@ async def test_what_cannot_be_cancelled_is_refused_without_a_request(place: Prac
     (order,) = await orders(place, SPOT)
     nameless = replace(order, venue_order_id=None, client_order_id=None)
     placeless = replace(order, venue_symbol=None)
-    stranger = replace(order, product="inverse")
+    stranger = replace(order, product="option")
     for one in (nameless, placeless, stranger):
         outcome = await place.cancel.cancel_order(one, place.permit())
         assert (outcome.kind, outcome.sent) == (OutcomeKind.REJECTED, False)
-    elsewhere = await place.cancel.cancel_symbol(Scope("inverse"), "A", "A", place.permit())
+    elsewhere = await place.cancel.cancel_symbol(Scope("option"), "A", "A", place.permit())
     assert not elsewhere.sent
     assert place.exchange.log.mutations() == []
     assert not place.cancel.abilities(Scope("inverse")).by_symbol
@@ -223,9 +224,14 @@ PASSING = {EndpointKind.READ, EndpointKind.CANCEL, EndpointKind.REDUCE, Endpoint
 
 
 def test_nothing_in_the_table_creates_or_amends_without_a_proof() -> None:
-    every = [*SPOT_ENDPOINTS.values(), *USDM_ENDPOINTS.values()]
+    tables = (SPOT_ENDPOINTS, USDM_ENDPOINTS, COINM_ENDPOINTS)
+    every = [one for table in tables for one in table.values()]
     leaving = [one for one in every if one.kind in PASSING]
-    assert {one.name for one in leaving if one.prove} == {"spot.reduce", "linear.reduce"}
+    assert {one.name for one in leaving if one.prove} == {
+        "spot.reduce",
+        "linear.reduce",
+        "inverse.reduce",
+    }
     assert {
         one.name for one in leaving if one.kind is EndpointKind.REDUCE and not one.prove
     } == set()
@@ -263,6 +269,15 @@ def test_nothing_in_the_table_creates_or_amends_without_a_proof() -> None:
         "PUT fapi.binance.com /fapi/v1/order",
         "DELETE fapi.binance.com /fapi/v1/batchOrders",
         "POST api.binance.com /fapi/v1/countdownCancelAll",
+        "POST fapi.binance.com /dapi/v1/order",
+        "POST dapi.binance.com /fapi/v1/order",
+        "POST evil.example /dapi/v1/order",
+        "POST dapi.binance.com /dapi/v1/algoOrder",
+        "POST dapi.binance.com /dapi/v1/batchOrders",
+        "POST dapi.binance.com /dapi/v1/leverage",
+        "POST dapi.binance.com /dapi/v1/positionSide/dual",
+        "PUT dapi.binance.com /dapi/v1/order",
+        "DELETE dapi.binance.com /dapi/v1/batchOrders",
         "POST fapi.binance.com /fapi/v1/positionSide/dual",
         "DELETE evil.example /api/v3/openOrders",
         "GET evil.example /api/v3/account",

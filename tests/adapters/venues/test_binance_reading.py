@@ -65,7 +65,7 @@ async def test_every_scope_lists_its_own_orders_of_all_symbols(place: Practice) 
 
 
 async def test_a_scope_that_binance_does_not_have_is_unknown(place: Practice) -> None:
-    for scope in (Scope("inverse"), Scope("spot", ALGO.order_class)):
+    for scope in (Scope("option"), Scope("spot", ALGO.order_class)):
         assert isinstance(await place.view.read_open_orders(scope), Unknown)
     assert isinstance(await place.view.read_balances("margin"), Unknown)
     assert isinstance(await place.view.read_positions("option"), Unknown)
@@ -77,7 +77,9 @@ async def test_a_scope_that_binance_does_not_have_is_unknown(place: Practice) ->
 
 async def test_a_scope_that_the_venue_lacks_cannot_be_configured() -> None:
     with pytest.raises(ConfigurationError, match="has no scope"):
-        open_practice(scopes=[Scope("inverse")])
+        open_practice(scopes=[Scope("option")])
+    with pytest.raises(ConfigurationError, match="has no scope"):
+        open_practice(venue="binancecoinm", scopes=[LINEAR])
     with pytest.raises(ConfigurationError, match="has no scope"):
         open_practice(venue="binanceusdm", scopes=[SPOT])
 

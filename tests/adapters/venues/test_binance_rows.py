@@ -92,28 +92,36 @@ def test_every_status_word(word: str, status: OrderStatus) -> None:
 
 
 def test_a_conditional_order() -> None:
-    order = rows.algo_order(ALGO_ORDER, "main", same)
+    order = rows.algo_order(ALGO_ORDER, "main", same, "linear")
     assert order.order_class is OrderClass.ALGO
     assert (order.trigger_price, order.price) == (Decimal(750), Decimal(750))
     assert not order.protective
     for changes in ({"reduceOnly": True}, {"closePosition": True}, {"positionSide": "LONG"}):
-        assert rows.algo_order({**ALGO_ORDER, **changes}, "main", same).protective
-    assert not rows.algo_order({**ALGO_ORDER, "positionSide": "SHORT"}, "main", same).protective
+        assert rows.algo_order({**ALGO_ORDER, **changes}, "main", same, "linear").protective
+    assert not rows.algo_order(
+        {**ALGO_ORDER, "positionSide": "SHORT"}, "main", same, "linear"
+    ).protective
 
 
 def test_positions_of_both_modes() -> None:
-    leg = rows.position(POSITION, "main", same)
+    leg = rows.position(POSITION, "main", same, "linear")
     assert leg is not None
     assert (leg.quantity, leg.leg, leg.entry_price) == (Decimal(30), Leg.BOTH, Decimal("0.385"))
-    short = rows.position({**POSITION, "positionSide": "SHORT", "positionAmt": "-5"}, "m", same)
+    short = rows.position(
+        {**POSITION, "positionSide": "SHORT", "positionAmt": "-5"}, "m", same, "linear"
+    )
     assert short is not None
     assert short.quantity == -5
-    unsigned = rows.position({**POSITION, "positionSide": "SHORT", "positionAmt": "5"}, "m", same)
+    unsigned = rows.position(
+        {**POSITION, "positionSide": "SHORT", "positionAmt": "5"}, "m", same, "linear"
+    )
     assert unsigned is not None
     assert unsigned.quantity == -5
-    assert rows.position({**POSITION, "positionAmt": "0.000"}, "m", same) is None
+    assert rows.position({**POSITION, "positionAmt": "0.000"}, "m", same, "linear") is None
     with pytest.raises(Malformed, match="negative"):
-        rows.position({**POSITION, "positionSide": "LONG", "positionAmt": "-5"}, "m", same)
+        rows.position(
+            {**POSITION, "positionSide": "LONG", "positionAmt": "-5"}, "m", same, "linear"
+        )
 
 
 def test_fills() -> None:
@@ -149,15 +157,17 @@ def test_income_and_its_kinds() -> None:
         "tranId": 9689322392,
         "tradeId": "2059192",
     }
-    entry = rows.income(row, "main", same)
+    entry = rows.income(row, "main", same, "linear")
     assert (entry.kind, entry.amount, entry.trade_id) == (
         "commission",
         Decimal("-0.01"),
         "2059192",
     )
-    moved = rows.income({**row, "symbol": "", "incomeType": "TRANSFER", "tradeId": ""}, "m", same)
+    moved = rows.income(
+        {**row, "symbol": "", "incomeType": "TRANSFER", "tradeId": ""}, "m", same, "linear"
+    )
     assert (moved.kind, moved.symbol, moved.trade_id) == ("transfer", None, None)
-    assert rows.income({**row, "incomeType": "NEW_THING"}, "m", same).kind == "other"
+    assert rows.income({**row, "incomeType": "NEW_THING"}, "m", same, "linear").kind == "other"
     assert entry.entry_id != moved.entry_id, "tranId is unique per income type only"
 
 
@@ -166,8 +176,8 @@ def test_balances() -> None:
     assert kept is not None
     assert kept.total == Decimal("4.3")
     assert rows.spot_balance({"asset": "X", "free": "0.0", "locked": "0"}, "main") is None
-    assert rows.linear_balance({"asset": "X", "balance": "0.00000000"}, "main") is None
-    debt = rows.linear_balance({"asset": "USDT", "balance": "-1.5"}, "main")
+    assert rows.futures_balance({"asset": "X", "balance": "0.00000000"}, "main", "linear") is None
+    debt = rows.futures_balance({"asset": "USDT", "balance": "-1.5"}, "main", "linear")
     assert debt is not None
     assert debt.total == Decimal("-1.5")
 
@@ -225,6 +235,6 @@ def test_what_cannot_be_read_exactly_is_refused(
 
 def test_a_leg_that_nobody_knows_is_refused() -> None:
     with pytest.raises(Malformed, match="positionSide"):
-        rows.position({**POSITION, "positionSide": "NET"}, "main", same)
+        rows.position({**POSITION, "positionSide": "NET"}, "main", same, "linear")
     with pytest.raises(Malformed, match="positionSide"):
-        rows.algo_order({**ALGO_ORDER, "positionSide": "NET"}, "main", same)
+        rows.algo_order({**ALGO_ORDER, "positionSide": "NET"}, "main", same, "linear")

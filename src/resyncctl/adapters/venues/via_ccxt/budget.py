@@ -24,6 +24,18 @@ KNOWN_LIMITS = {
 """Weight per minute and address. Sources: Binance spot rest-api.md, section Limits; exchangeInfo
 of USD-M futures (`REQUEST_WEIGHT`)."""
 
+_POOLS = {
+    "dapi.binance.com": "fapi.binance.com",
+    "demo-dapi.binance.com": "demo-fapi.binance.com",
+}
+"""Binance counts USD-M and COIN-M together since 2026-06-30 ("Important CM-UM Integration Notice",
+section A.3), so both spend from one budget, and a pause that one asks for holds for both."""
+
+
+def pool_of(host: str) -> str:
+    """Return the host under whose name the requests of this host are counted."""
+    return _POOLS.get(host, host)
+
 
 class BudgetSpent(Exception):  # noqa: N818  # reads as the sentence that it is
     """There is no weight left for a read, and waiting for it would take too long."""

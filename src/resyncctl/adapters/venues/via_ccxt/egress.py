@@ -12,7 +12,12 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from resyncctl.adapters.venues.via_ccxt.budget import KNOWN_LIMITS, BudgetSpent, WeightBudget
+from resyncctl.adapters.venues.via_ccxt.budget import (
+    KNOWN_LIMITS,
+    BudgetSpent,
+    WeightBudget,
+    pool_of,
+)
 from resyncctl.adapters.venues.via_ccxt.permits import (
     Endpoint,
     EndpointKind,
@@ -66,9 +71,10 @@ class Egress:
 
     def budget(self, host: str) -> WeightBudget:
         """Return the budget of a host."""
-        found = self._budgets.get(host)
+        pool = pool_of(host)
+        found = self._budgets.get(pool)
         if found is None:
-            found = self._budgets[host] = WeightBudget(self.clock, KNOWN_LIMITS.get(host))
+            found = self._budgets[pool] = WeightBudget(self.clock, KNOWN_LIMITS.get(pool))
         return found
 
     async def admit(self, wire: Wire, endpoint: Endpoint, *, may_use_reserve: bool) -> None:
@@ -104,8 +110,8 @@ class Egress:
             return None
         pause_ms = self._pause_ms(host, status, headers, text)
         until_ms = self.clock.monotonic_ms() + pause_ms
-        if until_ms > self._shut.get(host, (0, ""))[0]:
-            self._shut[host] = (until_ms, f"status {status}")
+        if until_ms > self._shut.get(pool_of(host), (0, ""))[0]:
+            self._shut[pool_of(host)] = (until_ms, f"status {status}")
         return pause_ms
 
     def record(self, record: WireRecord) -> None:
@@ -122,7 +128,7 @@ class Egress:
         )
 
     def _ask_breaker(self, host: str) -> None:
-        until_ms, why = self._shut.get(host, (0, ""))
+        until_ms, why = self._shut.get(pool_of(host), (0, ""))
         wait_ms = until_ms - self.clock.monotonic_ms()
         if wait_ms > 0:
             raise BreakerShut(host, wait_ms, why)

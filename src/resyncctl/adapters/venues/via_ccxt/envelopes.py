@@ -225,6 +225,7 @@ def _binance(body: object) -> str | None:
 
 ENVELOPES: Mapping[str, Validator] = {
     "binance": _binance,
+    "binancecoinm": _binance,
     "binanceusdm": _binance,
     "bitget": _bitget,
     "bybit": _bybit,

@@ -20,7 +20,7 @@ from resyncctl.ports.views import MarketView, VenueView
 
 __all__ = ["PracticePlace", "Secrets", "Venue", "VenueOptions", "open_venue"]
 
-DEEP = frozenset({"binance", "binanceusdm"})
+DEEP = frozenset({"binance", "binanceusdm", "binancecoinm"})
 
 
 class Venue:

@@ -3,10 +3,10 @@
 Promises: nothing here needs the table of instruments; nothing here repeats a request; an
 acknowledgement is only an acknowledgement, and never evidence that an order is gone.
 
-Which request takes what with it (rest-api.md; USD-M documentation): spot `DELETE openOrders`
-takes every order of a symbol, order lists too; USD-M `DELETE allOpenOrders` takes the regular
-orders of a symbol, and `DELETE algoOpenOrders` the conditional ones; cancelling one leg of an order
-list cancels the whole list.
+Which request takes what with it (rest-api.md; USD-M and COIN-M documentation): spot
+`DELETE openOrders` takes every order of a symbol, order lists too; on both futures markets `DELETE
+allOpenOrders` takes the regular orders of a symbol and `DELETE algoOpenOrders` the conditional
+ones; cancelling one leg of an order list cancels the whole list.
 Called by `venue`.
 """
 
@@ -24,7 +24,10 @@ _BY_SYMBOL = {
     Scope("spot"): "privateDeleteOpenOrders",
     Scope("linear"): "fapiPrivateDeleteAllOpenOrders",
     Scope("linear", OrderClass.ALGO): "fapiPrivateDeleteAlgoOpenOrders",
+    Scope("inverse"): "dapiPrivateDeleteAllOpenOrders",
+    Scope("inverse", OrderClass.ALGO): "dapiPrivateDeleteAlgoOpenOrders",
 }
+_FUTURES = {"linear": "fapiPrivateDelete", "inverse": "dapiPrivateDelete"}
 
 
 async def cancel_symbol(
@@ -48,14 +51,15 @@ async def cancel_order(desk: Desk, order: Order, permit: Permit) -> MutationOutc
 
 def _request_for(order: Order) -> tuple[str, Mapping[str, object]] | None:
     symbol = order.venue_symbol
-    if order.scope == Scope("linear", OrderClass.ALGO):
+    futures = _FUTURES.get(order.product)
+    if futures is not None and order.order_class is OrderClass.ALGO:
         ids = _ids(order, "algoId", "clientAlgoId")
-        return None if ids is None else ("fapiPrivateDeleteAlgoOrder", ids)
+        return None if ids is None else (f"{futures}AlgoOrder", ids)
     ids = _ids(order, "orderId", "origClientOrderId")
     if ids is None or symbol is None:
         return None
-    if order.scope == Scope("linear"):
-        return "fapiPrivateDeleteOrder", {"symbol": symbol, **ids}
+    if futures is not None:
+        return f"{futures}Order", {"symbol": symbol, **ids}
     if order.scope != Scope("spot"):
         return None
     if order.list_id is not None:

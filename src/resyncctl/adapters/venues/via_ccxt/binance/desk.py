@@ -2,7 +2,7 @@
 
 Promises: a read is repeated at most once, after a broken connection or a refused timestamp, and
 then only after the clock was measured again; a read that fails says why in an operator's words.
-Called by `spot`, `usdm`, `cancels` and `venue`.
+Called by `spot`, `futures`, `cancels` and `venue`.
 """
 
 import asyncio

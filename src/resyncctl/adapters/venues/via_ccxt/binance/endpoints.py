@@ -10,6 +10,7 @@ Called by the transport for each request.
 
 from collections.abc import Mapping
 
+from resyncctl.adapters.venues.via_ccxt.binance.coinm import COINM_ENDPOINTS, COINM_HOSTS
 from resyncctl.adapters.venues.via_ccxt.binance.reduce_proof import prove_for
 from resyncctl.adapters.venues.via_ccxt.permits import Endpoint, EndpointKind
 
@@ -73,6 +74,8 @@ def classify(method: str, host: str, path: str, query: str, body: bytes) -> Endp
         table = SPOT_ENDPOINTS
     elif host in USDM_HOSTS:
         table = USDM_ENDPOINTS
+    elif host in COINM_HOSTS:
+        table = COINM_ENDPOINTS
     else:
         table = {}
     found = table.get(f"{method} {path}")

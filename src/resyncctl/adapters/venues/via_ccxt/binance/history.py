@@ -1,6 +1,6 @@
 """Read all fills of some symbols, whatever page borders fall on.
 
-Called by `spot` and `usdm`; the paging itself is in `via_ccxt.pager`.
+Called by `spot` and `futures`; the paging itself is in `via_ccxt.pager`.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """Build a Binance account from the options: manifest, connection, clock, instruments."""
 
 from resyncctl.adapters.venues.via_ccxt.binance.abilities import BinanceAbilities
+from resyncctl.adapters.venues.via_ccxt.binance.coinm_market import INVERSE_SOURCE
 from resyncctl.adapters.venues.via_ccxt.binance.desk import SECOND_READ_AFTER_MS, Desk
 from resyncctl.adapters.venues.via_ccxt.binance.endpoints import classify
 from resyncctl.adapters.venues.via_ccxt.binance.market import SOURCES
@@ -8,6 +9,7 @@ from resyncctl.adapters.venues.via_ccxt.binance.shapes import shape
 from resyncctl.adapters.venues.via_ccxt.binance.venue import (
     SCOPES,
     STALENESS_HORIZON_MS,
+    UNASKED,
     BinanceVenue,
 )
 from resyncctl.adapters.venues.via_ccxt.classify import worth_a_second_read
@@ -19,6 +21,12 @@ from resyncctl.adapters.venues.via_ccxt.options import VenueOptions
 from resyncctl.adapters.venues.via_ccxt.transport import Attempt, watching
 from resyncctl.core.errors import ConfigurationError
 from resyncctl.core.model import Scope
+
+_TIMES = {
+    "spot": "publicGetTime",
+    "linear": "fapiPublicGetTime",
+    "inverse": "dapiPublicGetTime",
+}
 
 
 def open_binance(options: VenueOptions, egress: Egress) -> BinanceVenue:
@@ -57,7 +65,7 @@ def open_binance(options: VenueOptions, egress: Egress) -> BinanceVenue:
         connection=connection,
         markets=_markets(options, connection, products),
         clock=options.clock,
-        time_method="publicGetTime" if products[0] == "spot" else "fapiPublicGetTime",
+        time_method=_TIMES[products[0]],
     )
     return BinanceVenue(
         desk=desk,
@@ -70,13 +78,13 @@ def open_binance(options: VenueOptions, egress: Egress) -> BinanceVenue:
 def abilities_of(account: BinanceVenue) -> BinanceAbilities:
     """Return what the account can do besides reading and cancelling."""
     products = tuple(dict.fromkeys(scope.product for scope in account.scopes))
-    return BinanceAbilities(account.desk, products, SOURCES)
+    return BinanceAbilities(account.desk, products, {**SOURCES, "inverse": INVERSE_SOURCE})
 
 
 def _manifest(options: VenueOptions) -> tuple[Scope, ...]:
     """Return every scope of the products that were asked for.
 
-    Asking for a product means all of its order classes: regular and conditional orders of USD-M
+    Asking for a product means all of its order classes: regular and conditional orders of futures
     rest in two places, and nobody may forget one of them.
     """
     every = SCOPES[options.venue]
@@ -86,8 +94,8 @@ def _manifest(options: VenueOptions) -> tuple[Scope, ...]:
                 f"account {options.account}: {options.venue} has no scope {scope}",
                 hint=f"it has {', '.join(str(known) for known in every)}",
             )
-    wanted = {scope.product for scope in options.scopes}
-    return tuple(scope for scope in every if not wanted or scope.product in wanted)
+    wanted = {scope.product for scope in options.scopes or UNASKED.get(options.venue, every)}
+    return tuple(scope for scope in every if scope.product in wanted)
 
 
 def _markets(options: VenueOptions, connection: Connection, products: tuple[str, ...]) -> Markets:

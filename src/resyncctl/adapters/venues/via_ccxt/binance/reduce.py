@@ -30,7 +30,11 @@ from resyncctl.core.mutation import MutationOutcome, OutcomeKind, Permit
 from resyncctl.core.reduction import Protection, Reduction
 from resyncctl.ports.views import ClockReading
 
-METHODS: Mapping[str, str] = {"spot": "privatePostOrder", "linear": "fapiPrivatePostOrder"}
+METHODS: Mapping[str, str] = {
+    "spot": "privatePostOrder",
+    "linear": "fapiPrivatePostOrder",
+    "inverse": "dapiPrivatePostOrder",
+}
 SIGNING_MARGIN_MS = 250
 """What may pass between asking for the validity and leaving. A request that takes longer is refused
 by the transport, because the exchange could honour it past its deadline."""

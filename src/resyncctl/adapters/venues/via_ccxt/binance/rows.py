@@ -3,8 +3,9 @@
 Promises: every number is exact; a word that the documentation does not know raises `Malformed`,
 and nothing is read as zero that was not told; symbols are translated by the caller.
 
-Sources: binance-spot-api-docs enums.md and rest-api.md; USD-M documentation, common definitions.
-Called by `spot` and `usdm`.
+Sources: binance-spot-api-docs enums.md and rest-api.md; USD-M and COIN-M documentation, common
+definitions.
+Called by `spot` and `futures`.
 """
 
 from collections.abc import Callable
@@ -50,7 +51,7 @@ ALGO_STATUSES = {
     "EXPIRED": OrderStatus.EXPIRED,
     "REJECTED": OrderStatus.REJECTED,
 }
-"""FINISHED says only that the order which the trigger made has ended; `usdm` asks for that one."""
+"""FINISHED says only that the order which the trigger made has ended; `futures` asks for it."""
 
 LEGS = {"BOTH": Leg.BOTH, "LONG": Leg.LONG, "SHORT": Leg.SHORT}
 _CLOSING = {(Leg.LONG, Side.SELL), (Leg.SHORT, Side.BUY)}
@@ -108,8 +109,8 @@ def spot_order(row: Row, account: str, symbol_of: SymbolOf) -> Order:
     )
 
 
-def linear_order(row: Row, account: str, symbol_of: SymbolOf) -> Order:
-    """Read a row of the USD-M openOrders or order."""
+def futures_order(row: Row, account: str, symbol_of: SymbolOf, product: str) -> Order:
+    """Read a row of openOrders or order, USD-M or COIN-M."""
     venue_symbol = read.text(row, "symbol")
     side, position_leg = read.side(row, "side"), leg(row)
     kind = read.optional_text(row, "origType") or read.text(row, "type")
@@ -120,7 +121,7 @@ def linear_order(row: Row, account: str, symbol_of: SymbolOf) -> Order:
     )
     return Order(
         account=account,
-        product="linear",
+        product=product,
         symbol=symbol_of(venue_symbol),
         side=side,
         type=read.text(row, "type"),
@@ -141,7 +142,7 @@ def linear_order(row: Row, account: str, symbol_of: SymbolOf) -> Order:
     )
 
 
-def algo_order(row: Row, account: str, symbol_of: SymbolOf) -> Order:
+def algo_order(row: Row, account: str, symbol_of: SymbolOf, product: str) -> Order:
     """Read a conditional order. One that closes the whole position has quantity zero."""
     venue_symbol = read.text(row, "symbol")
     side, position_leg = read.side(row, "side"), leg(row)
@@ -153,7 +154,7 @@ def algo_order(row: Row, account: str, symbol_of: SymbolOf) -> Order:
     )
     return Order(
         account=account,
-        product="linear",
+        product=product,
         symbol=symbol_of(venue_symbol),
         side=side,
         type=kind,
@@ -175,7 +176,7 @@ def algo_order(row: Row, account: str, symbol_of: SymbolOf) -> Order:
 
 
 def fill(row: Row, account: str, product: str, symbol_of: SymbolOf) -> Fill:
-    """Read a row of myTrades (spot) or userTrades (USD-M)."""
+    """Read a row of myTrades (spot) or userTrades (futures)."""
     if product == "spot":
         side = Side.BUY if read.flag(row, "isBuyer") else Side.SELL
         position_leg = Leg.BOTH
@@ -198,8 +199,8 @@ def fill(row: Row, account: str, product: str, symbol_of: SymbolOf) -> Fill:
     )
 
 
-def position(row: Row, account: str, symbol_of: SymbolOf) -> Position | None:
-    """Read a leg of positionRisk v3, None when it is flat. A short leg is negative."""
+def position(row: Row, account: str, symbol_of: SymbolOf, product: str) -> Position | None:
+    """Read a leg of positionRisk, None when it is flat. A short leg is negative."""
     quantity = read.number(row, "positionAmt")
     if quantity == ZERO:
         return None
@@ -210,7 +211,7 @@ def position(row: Row, account: str, symbol_of: SymbolOf) -> Position | None:
         quantity = -abs(quantity)
     return Position(
         account=account,
-        product="linear",
+        product=product,
         symbol=symbol_of(read.text(row, "symbol")),
         leg=position_leg,
         quantity=quantity,
@@ -234,7 +235,7 @@ def spot_balance(row: Row, account: str) -> Balance | None:
     )
 
 
-def linear_balance(row: Row, account: str) -> Balance | None:
+def futures_balance(row: Row, account: str, product: str) -> Balance | None:
     """Read a balance of the futures wallet, None when there is nothing.
 
     The total is the wallet balance, which moves only by bookings. What is available moves with
@@ -245,7 +246,7 @@ def linear_balance(row: Row, account: str) -> Balance | None:
         return None
     return Balance(
         account=account,
-        product="linear",
+        product=product,
         asset=read.text(row, "asset"),
         free=None,
         locked=None,
@@ -253,13 +254,13 @@ def linear_balance(row: Row, account: str) -> Balance | None:
     )
 
 
-def income(row: Row, account: str, symbol_of: SymbolOf) -> LedgerEntry:
+def income(row: Row, account: str, symbol_of: SymbolOf, product: str) -> LedgerEntry:
     """Read a row of the income history. `tranId` is unique per income type only."""
     kind = read.text(row, "incomeType")
     venue_symbol = read.optional_text(row, "symbol")
     return LedgerEntry(
         account=account,
-        product="linear",
+        product=product,
         asset=read.text(row, "asset"),
         amount=read.number(row, "income"),
         kind=INCOME_KINDS.get(kind, "other"),

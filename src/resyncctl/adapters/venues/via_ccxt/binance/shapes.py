@@ -170,6 +170,26 @@ SHAPES: Mapping[str, Check] = {
     "linear.cancel_symbol": _acknowledged,
     "linear.cancel_algo_order": _acknowledged_algo,
     "linear.cancel_algo_symbol": _acknowledged,
+    "inverse.time": _object("serverTime"),
+    "inverse.book": _book,
+    "inverse.reduce": _object(*CREATED_KEYS),
+    "inverse.countdown": _object("symbol", "countdownTime"),
+    "inverse.instruments": _holding(
+        "symbols", _rows("symbol", "baseAsset", "quoteAsset", "contractStatus", "filters")
+    ),
+    "inverse.balances": _rows("accountAlias", "asset", "balance"),
+    "inverse.position_mode": _object("dualSidePosition"),
+    "inverse.positions": _rows("symbol", "positionSide", "positionAmt", "entryPrice"),
+    "inverse.open_orders": _rows(*LINEAR_ORDER_KEYS),
+    "inverse.open_algo_orders": _rows(*ALGO_ORDER_KEYS),
+    "inverse.order": _object(*LINEAR_ORDER_KEYS),
+    "inverse.algo_order": _object(*ALGO_ORDER_KEYS),
+    "inverse.fills": _rows(*LINEAR_FILL_KEYS),
+    "inverse.income": _rows(*INCOME_KEYS),
+    "inverse.cancel_order": _object("symbol", "orderId", "status"),
+    "inverse.cancel_symbol": _acknowledged,
+    "inverse.cancel_algo_order": _acknowledged_algo,
+    "inverse.cancel_algo_symbol": _acknowledged,
 }
 
 

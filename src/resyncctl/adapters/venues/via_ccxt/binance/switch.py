@@ -3,8 +3,8 @@
 Promises: one permit, one request; a countdown of zero stops it; the answer must repeat the symbol
 and the countdown, otherwise nobody knows what runs.
 
-Source: USD-M documentation, "Auto-Cancel All Open Orders": per symbol, weight 10, checked about
-every 10 ms, advised 120 s every 30 s, no longest countdown is told. Nothing there says that
+Source: USD-M and COIN-M documentation, "Auto-Cancel All Open Orders": per symbol, weight 10, checked
+about every 10 ms, advised 120 s every 30 s, no longest countdown is told. Nothing there says that
 conditional orders are covered, so they are not counted. Binance spot has no such endpoint.
 Called by `abilities`.
 """
@@ -19,7 +19,10 @@ from resyncctl.core.model import Scope
 from resyncctl.core.mutation import MutationOutcome, OutcomeKind, Permit
 from resyncctl.ports.powers import SwitchAbility
 
-METHODS: Mapping[str, str] = {"linear": "fapiPrivatePostCountdownCancelAll"}
+METHODS: Mapping[str, str] = {
+    "linear": "fapiPrivatePostCountdownCancelAll",
+    "inverse": "dapiPrivatePostCountdownCancelAll",
+}
 SHORTEST_MS, LONGEST_MS = 10_000, 600_000
 """Shorter ones would fire while a slow answer is awaited; the documentation names no bounds."""
 

@@ -8,8 +8,10 @@ Called by `open_venue`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from resyncctl.adapters.venues.via_ccxt.binance import cancels, spot, usdm
+from resyncctl.adapters.venues.via_ccxt.binance import cancels, futures, spot
+from resyncctl.adapters.venues.via_ccxt.binance.coinm import COINM
 from resyncctl.adapters.venues.via_ccxt.binance.desk import Desk, Unreadable, section
+from resyncctl.adapters.venues.via_ccxt.binance.usdm import USDM
 from resyncctl.adapters.venues.via_ccxt.classify import first_contact_error
 from resyncctl.adapters.venues.via_ccxt.envelopes import Malformed
 from resyncctl.core.model import (
@@ -29,7 +31,19 @@ from resyncctl.ports.views import ClockReading, VenueProfile
 SPOT = Scope("spot")
 LINEAR = Scope("linear")
 LINEAR_ALGO = Scope("linear", OrderClass.ALGO)
-SCOPES = {"binance": (SPOT, LINEAR, LINEAR_ALGO), "binanceusdm": (LINEAR, LINEAR_ALGO)}
+INVERSE = Scope("inverse")
+INVERSE_ALGO = Scope("inverse", OrderClass.ALGO)
+SCOPES = {
+    "binance": (SPOT, LINEAR, LINEAR_ALGO, INVERSE, INVERSE_ALGO),
+    "binanceusdm": (LINEAR, LINEAR_ALGO),
+    "binancecoinm": (INVERSE, INVERSE_ALGO),
+}
+"""Every scope that each venue has."""
+UNASKED = {"binance": (SPOT, LINEAR, LINEAR_ALGO)}
+"""The scopes of an account that names none, where that is not all of them: COIN-M is asked for by
+name, because most keys have no right to it and one refused product makes a verdict unknown."""
+
+FUTURES = {dialect.product: dialect for dialect in (USDM, COINM)}
 
 STALENESS_HORIZON_MS = 45_000
 """How long an open-orders listing was seen to lag: more than 20 s (freqtrade issue 3649), 30 to 40
@@ -81,11 +95,12 @@ class BinanceVenue:
             VenueUnavailableError: Nothing answers at the exchange's name.
             TryAgainLaterError: The exchange asks for patience.
         """
-        readers = {"spot": spot.read_identity, "linear": usdm.read_identity}
-        if product not in readers:
+        if product != "spot" and product not in FUTURES:
             return _not_a_product(product)
         try:
-            return await readers[product](self.desk)
+            if product == "spot":
+                return await spot.read_identity(self.desk)
+            return await futures.read_identity(self.desk, FUTURES[product])
         except Unreadable as error:
             typed = None
             if error.attempt is not None:
@@ -100,8 +115,9 @@ class BinanceVenue:
         """List every order that rests in the scope, all symbols."""
         if scope == SPOT:
             return await section(spot.read_open_orders(self.desk))
-        if scope in {LINEAR, LINEAR_ALGO}:
-            return await section(usdm.read_open_orders(self.desk, scope))
+        if scope.product in FUTURES:
+            dialect = FUTURES[scope.product]
+            return await section(futures.read_open_orders(self.desk, dialect, scope))
         return Unknown(f"Binance keeps no orders in {scope}")
 
     async def read_fills(
@@ -110,49 +126,52 @@ class BinanceVenue:
         """List the fills of the window."""
         if product == "spot":
             return await section(spot.read_fills(self.desk, window, symbols))
-        if product == "linear":
-            return await section(usdm.read_fills(self.desk, window, symbols))
+        if product in FUTURES:
+            dialect = FUTURES[product]
+            return await section(futures.read_fills(self.desk, dialect, window, symbols))
         return _not_a_product(product)
 
     async def read_positions(self, product: str) -> Section[Position]:
         """List every leg that is not flat; a spot account has none."""
         if product == "spot":
             return Known((), self.desk.clock.now_ms())
-        if product == "linear":
-            return await section(usdm.read_positions(self.desk))
+        if product in FUTURES:
+            return await section(futures.read_positions(self.desk, FUTURES[product]))
         return _not_a_product(product)
 
     async def read_position_mode(self, product: str) -> str | Unknown | None:
         """Return `one_way` or `hedge`, None for spot."""
         if product == "spot":
             return None
-        if product == "linear":
-            return await usdm.read_position_mode(self.desk)
+        if product in FUTURES:
+            return await futures.read_position_mode(self.desk, FUTURES[product])
         return _not_a_product(product)
 
     async def read_balances(self, product: str) -> Section[Balance]:
         """List every balance that is not zero."""
         if product == "spot":
             return await section(spot.read_balances(self.desk))
-        if product == "linear":
-            return await section(usdm.read_balances(self.desk))
+        if product in FUTURES:
+            return await section(futures.read_balances(self.desk, FUTURES[product]))
         return _not_a_product(product)
 
     async def read_ledger(self, product: str, window: Window) -> Section[LedgerEntry]:
         """List what was booked in the window besides fills."""
         if product == "spot":
             return await section(spot.read_ledger(self.desk, window))
-        if product == "linear":
-            return await section(usdm.read_ledger(self.desk, window))
+        if product in FUTURES:
+            return await section(futures.read_ledger(self.desk, FUTURES[product], window))
         return _not_a_product(product)
 
     async def look_up_order(self, reference: OrderReference) -> LookUp:
         """Ask for one order, whatever its status."""
-        readers = {"spot": spot.look_up, "linear": usdm.look_up}
-        if reference.product not in readers:
-            return _not_a_product(reference.product)
+        product = reference.product
+        if product != "spot" and product not in FUTURES:
+            return _not_a_product(product)
         try:
-            return await readers[reference.product](self.desk, reference)
+            if product == "spot":
+                return await spot.look_up(self.desk, reference)
+            return await futures.look_up(self.desk, FUTURES[product], reference)
         except (Unreadable, Malformed) as error:
             return Unknown(error.reason)
 
