@@ -118,16 +118,10 @@ class Control:
     def transfer(
         self, account: str, asset: str, amount: str, source: str = "spot", target: str = ""
     ) -> str:
-        """Move money between two wallets of an account; return the transfer's number.
-
-        Without a target it goes from spot to USD-M, or from a futures wallet to spot.
-        """
-        origin = market_of(source)
-        goal = market_of(target) if target else ("usdm" if origin == "spot" else "spot")
-        if goal == origin:
-            raise ValueError("a transfer needs two different wallets")
+        """Move money between two wallets; without a target from spot to USD-M, or to spot."""
+        route = (market_of(source), market_of(target or ("usdm" if source == "spot" else "spot")))
         owner = self._account(account)
-        return treasury.transfer(self._world, owner, asset, amount_of(amount), (origin, goal))
+        return treasury.transfer(self._world, owner, asset, amount_of(amount), route)
 
     # -- orders and legs ------------------------------------------------------------------------
 

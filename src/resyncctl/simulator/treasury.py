@@ -85,6 +85,8 @@ def transfer(
 ) -> str:
     """Move money between two wallets of an account; return the transfer's number."""
     source, target = route
+    if source == target:
+        raise ValueError("a transfer needs two different wallets")
     if account.balance(source, asset).free < amount:
         raise ValueError(f"{account.label} has less than {plain(amount)} {asset} free")
     reference = world.ledger.move(account, asset, amount, route, world.now_ms())

@@ -3,9 +3,10 @@
 Promises: one permit, one request; a countdown of zero stops it; the answer must repeat the symbol
 and the countdown, otherwise nobody knows what runs.
 
-Source: USD-M and COIN-M documentation, "Auto-Cancel All Open Orders": per symbol, weight 10, checked
-about every 10 ms, advised 120 s every 30 s, no longest countdown is told. Nothing there says that
-conditional orders are covered, so they are not counted. Binance spot has no such endpoint.
+Source: USD-M and COIN-M documentation, "Auto-Cancel All Open Orders": per symbol, weight 10,
+checked about every 10 ms, advised 120 s every 30 s, no longest countdown is told. Nothing there
+says that conditional orders are covered, so they are not counted. Binance spot has no such
+endpoint.
 Called by `abilities`.
 """
 
