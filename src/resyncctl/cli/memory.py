@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from resyncctl.cli.incident_record import tell_incidents
 from resyncctl.core.errors import ResyncError
 from resyncctl.core.model import Order, OrderClass, OrderStatus, Side
 from resyncctl.core.money import ZERO
@@ -120,6 +121,7 @@ def journal(
 
     invocation.ending.append(end)
     invocation.closing.append(opened.close)
+    tell_incidents(invocation, accounts)
 
     def vouch(account: str, fencing_token: int, deadline_ms: int) -> None:
         from resyncctl.cli import wiring

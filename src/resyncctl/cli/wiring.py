@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from resyncctl.cli.incident_record import incidents
 from resyncctl.cli.memory import once, store
 from resyncctl.core.errors import ConfigurationError
 from resyncctl.core.model import OrderClass, Scope
@@ -71,16 +72,27 @@ class Gate(GateControl, GateView, Protocol):
 
 
 def gate_files(invocation: "Invocation", spec: "AccountSpec") -> Gate:
-    """Return the gate of an account: this host's copy and the file that its engine reads."""
+    """Return the gate of an account: this host's copy and the file that its engine reads.
+
+    Every move of it is written into the account's incident, whoever makes it.
+    """
     from resyncctl.adapters.store.gate import GateFiles
+    from resyncctl.adapters.store.recorded_gate import RecordedGate, Teller
 
     engine = invocation.configuration.engine_of(spec.name)
     engine_file = engine.gate_file if engine else None
-    return GateFiles(
+    files = GateFiles(
         invocation.configuration.state_dir,
         engine_files={spec.name: (engine_file,) if engine_file else ()},
         store=store(invocation),
     )
+    teller = Teller(
+        command=invocation.command,
+        asked_ms=invocation.started_at_ms,
+        rto_ms=invocation.configuration.policy_of(spec.name).rto_ms,
+        warn=invocation.warn,
+    )
+    return RecordedGate(files, incidents(invocation), store(invocation), teller)
 
 
 def leases(invocation: "Invocation") -> LeaseControl:
@@ -136,6 +148,12 @@ def holder(invocation: "Invocation", account: str) -> str | None:
     from resyncctl.adapters.store.lease import read_holder
 
     return read_holder(invocation.configuration.state_dir, account)
+
+
+def holding_run(invocation: "Invocation", account: str) -> str | None:
+    """Return the run that holds the account right now, None when nobody does or it has no name."""
+    held = _leases(invocation).held_by(account, invocation.clock.now_ms())
+    return held.run_id if held is not None else None
 
 
 def engine_view(invocation: "Invocation", spec: "AccountSpec") -> EngineView:
