@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from resyncctl.core.discrepancy import Verdict
-from resyncctl.core.safety import VerdictRecord
+from resyncctl.core.safety import VerdictKind, VerdictRecord
 from resyncctl.ports.store import (
     CheckpointSeen,
     GateMove,
@@ -75,8 +75,12 @@ class MemoryStore:
         self._verdicts.append(record)
         return True
 
-    def last_verdict(self, account: str) -> VerdictRecord | None:
-        own = [record for record in self._verdicts if record.account == account]
+    def last_verdict(self, account: str, kind: VerdictKind | None = None) -> VerdictRecord | None:
+        own = [
+            record
+            for record in self._verdicts
+            if record.account == account and kind in {None, record.kind}
+        ]
         if not own:
             return None
         newest = [max(reversed(own), key=lambda record: record.as_of_ms), own[-1]]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from resyncctl.core.safety import VerdictRecord
+from resyncctl.core.safety import VerdictKind, VerdictRecord
 from resyncctl.core.snapshot import Unknown
 
 
@@ -148,8 +148,10 @@ class Store(Protocol):
         """Remember the verdict of a run."""
         ...
 
-    def last_verdict(self, account: str) -> VerdictRecord | Unknown | None:
-        """Return the account's newest verdict, None when there never was one.
+    def last_verdict(
+        self, account: str, kind: VerdictKind | None = None
+    ) -> VerdictRecord | Unknown | None:
+        """Return the account's newest verdict (of a kind), None when there never was one.
 
         When the newest by its own time and the newest by arrival differ, the one that does not let
         the gate open is returned.

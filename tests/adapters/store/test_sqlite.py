@@ -22,7 +22,7 @@ from resyncctl.adapters.store.places import store_file
 from resyncctl.adapters.store.sqlite import METRICS_KEPT_MS, SqliteStore
 from resyncctl.adapters.store.store_opening import open_store
 from resyncctl.core.discrepancy import Verdict
-from resyncctl.core.safety import VerdictRecord
+from resyncctl.core.safety import Name, VerdictKind, VerdictRecord
 from resyncctl.core.snapshot import Unknown
 from resyncctl.ports.store import CheckpointSeen, GateMove, RunMetrics, RunRow, Store
 from tests.adapters.store.journals import LATER, RUN, begun
@@ -198,6 +198,37 @@ def test_a_rebuilt_verdict_that_is_not_clean_blocks(tmp_path: Path) -> None:
     assert verdict.blocks_resume
     assert verdict.verdict is Verdict.UNKNOWN
     store.close()
+
+
+def test_a_rebuilt_safety_verdict_opens_only_with_every_condition(tmp_path: Path) -> None:
+    """What the journal does not plainly say does not hold."""
+    lines: list[object] = [
+        {"name": name.value, "holds": True, "known": True, "evidence": "", "as_of_ms": 1}
+        for name in Name
+    ]
+    for number, (conditions, opens) in enumerate(
+        [(lines, True), (lines[1:], False), ([*lines, "garbage"], False), (None, False)]
+    ):
+        root = tmp_path / str(number)
+        journal = begun(root, LATER, "main", command="verify")
+        journal.record(
+            "verdict",
+            {
+                "account": "main",
+                "verdict": "clean",
+                "kind": "safety",
+                "gate_sequence": 3,
+                "conditions": conditions,
+                "as_of_ms": NOW,
+                "valid_until_ms": NOW,
+            },
+        )
+        journal.end(0)
+        store = open_store(root, NOW)
+        verdict = store.last_verdict("main", VerdictKind.SAFETY)
+        assert isinstance(verdict, VerdictRecord)
+        assert verdict.opens is opens
+        store.close()
 
 
 def test_a_deleted_store_is_built_again_even_after_an_emergency(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from resyncctl.adapters.store.sqlite import METRICS_KEPT_MS
 from resyncctl.adapters.store.store_opening import open_store
 from resyncctl.core.discrepancy import Verdict
-from resyncctl.core.safety import VerdictRecord
+from resyncctl.core.safety import Condition, VerdictKind, VerdictRecord
 from resyncctl.ports.store import (
     CheckpointSeen,
     GateMove,
@@ -114,6 +114,23 @@ def verdict(as_of_ms: int, run_id: str) -> VerdictRecord:
         run_id=run_id,
         digests={"policy": "aa", "checkpoint": "bb"},
     )
+
+
+def test_a_safety_verdict_is_found_beside_younger_comparisons(store: Store) -> None:
+    safe = replace(
+        verdict(2, "safe"),
+        kind=VerdictKind.SAFETY,
+        gate_sequence=4,
+        conditions=(
+            Condition("the gate is closed", True, "UNSAFE", as_of_ms=1),
+            Condition("the engine is silent", False, "nobody looked", known=False),
+        ),
+    )
+    for record in (safe, verdict(3, "compared")):
+        assert store.remember_verdict(record)
+    assert store.last_verdict("main") == verdict(3, "compared")
+    assert store.last_verdict("main", VerdictKind.SAFETY) == safe
+    assert store.last_verdict("main", VerdictKind.RECONCILE) == verdict(3, "compared")
 
 
 def test_the_newest_verdict_is_returned_whole(store: Store) -> None:

@@ -79,6 +79,16 @@ MIGRATIONS = (
             "CREATE INDEX run_metrics_account ON run_metrics (account, id)",
         ),
     ),
+    Migration(
+        3,
+        "what a verdict answers and stands on",
+        (
+            "ALTER TABLE verdict ADD COLUMN kind TEXT NOT NULL DEFAULT 'reconcile'",
+            "ALTER TABLE verdict ADD COLUMN gate_sequence INTEGER",
+            "ALTER TABLE verdict ADD COLUMN conditions TEXT NOT NULL DEFAULT '[]'",
+            "CREATE INDEX verdict_account_kind ON verdict (account, kind, as_of_ms, id)",
+        ),
+    ),
 )
 
 

@@ -3,7 +3,7 @@
 Every question is answered `Unknown`, every write says that it did not happen. Made by `open_store`.
 """
 
-from resyncctl.core.safety import VerdictRecord
+from resyncctl.core.safety import VerdictKind, VerdictRecord
 from resyncctl.core.snapshot import Unknown
 from resyncctl.ports.store import CheckpointSeen, GateMove, RunMetrics, RunRow
 
@@ -73,7 +73,7 @@ class NullStore:
         """Remember nothing."""
         return False
 
-    def last_verdict(self, account: str) -> Unknown:  # noqa: ARG002  # the protocol's signature
+    def last_verdict(self, account: str, kind: VerdictKind | None = None) -> Unknown:  # noqa: ARG002  # the protocol's signature
         """Say why this is not known."""
         return self._unknown
 

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from resyncctl.adapters.store.records import Record
+from resyncctl.adapters.store.rows import condition_of
 from resyncctl.adapters.store.runs import find_runs
 from resyncctl.adapters.store.summary import RunFolders, summarise
 from resyncctl.core.discrepancy import Verdict
 from resyncctl.core.gate import GateState
-from resyncctl.core.safety import VerdictRecord
+from resyncctl.core.safety import VerdictKind, VerdictRecord
 from resyncctl.core.snapshot import Unknown
 from resyncctl.ports.store import GateMove, RunRow, Store
 
@@ -79,6 +80,9 @@ def _verdict(record: Record) -> VerdictRecord | None:
     if not (isinstance(as_of_ms, int) and isinstance(valid_until_ms, int)):
         return None
     clean = details.get("verdict") == Verdict.CLEAN.value
+    safety = details.get("kind") == VerdictKind.SAFETY.value
+    kind = VerdictKind.SAFETY if safety else VerdictKind.RECONCILE
+    sequence, lines = details.get("gate_sequence"), details.get("conditions")
     known = details.get("verdict") in set(Verdict)
     return VerdictRecord(
         account=account,
@@ -88,6 +92,9 @@ def _verdict(record: Record) -> VerdictRecord | None:
         valid_until_ms=valid_until_ms,
         run_id=record.run_id,
         digests=_texts(digests),
+        kind=kind,
+        gate_sequence=sequence if isinstance(sequence, int) else None,
+        conditions=tuple(map(condition_of, lines)) if isinstance(lines, list) else (),
     )
 
 

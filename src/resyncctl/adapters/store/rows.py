@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from resyncctl.core.discrepancy import Verdict
-from resyncctl.core.safety import VerdictRecord
+from resyncctl.core.safety import Condition, VerdictKind, VerdictRecord
 from resyncctl.ports.store import (
     CheckpointSeen,
     GateMove,
@@ -25,7 +25,10 @@ RUN_COLUMNS = (
 MOVE_COLUMNS = (
     "account, from_state, to_state, reason, made_by, run_id, at_ms, evidence_sha256, failed_copies"
 )
-VERDICT_COLUMNS = "account, verdict, blocks_resume, as_of_ms, valid_until_ms, run_id, digests"
+VERDICT_COLUMNS = (
+    "account, verdict, blocks_resume, as_of_ms, valid_until_ms, run_id, digests, kind, "
+    "gate_sequence, conditions"
+)
 
 
 def text_of(value: object) -> str:
@@ -103,12 +106,15 @@ def verdict_values(record: VerdictRecord) -> Row:
         record.valid_until_ms,
         record.run_id,
         text_of(dict(record.digests)),
+        record.kind.value,
+        record.gate_sequence,
+        text_of([condition.to_json() for condition in record.conditions]),
     )
 
 
 def verdict_of(row: Row) -> VerdictRecord:
     """Return the verdict of a row."""
-    account, verdict, blocks, as_of, valid_until, run_id, digests = row
+    account, verdict, blocks, as_of, valid_until, run_id, digests, kind, sequence, lines = row
     return VerdictRecord(
         account=str(account),
         verdict=Verdict(str(verdict)),
@@ -117,6 +123,22 @@ def verdict_of(row: Row) -> VerdictRecord:
         valid_until_ms=_number(valid_until),
         run_id=str(run_id),
         digests={str(key): str(value) for key, value in _mapping(digests).items()},
+        kind=VerdictKind(str(kind)),
+        gate_sequence=_optional_number(sequence),
+        conditions=tuple(condition_of(line) for line in _list(lines)),
+    )
+
+
+def condition_of(line: object) -> Condition:
+    """Return the condition of a verdict's record. What is not plainly there does not hold."""
+    if not isinstance(line, dict):
+        return Condition("unreadable", False, "", known=False)
+    return Condition(
+        str(line.get("name")),
+        line.get("holds") is True,
+        str(line.get("evidence", "")),
+        known=line.get("known") is True,
+        as_of_ms=_optional_number(line.get("as_of_ms")),
     )
 
 

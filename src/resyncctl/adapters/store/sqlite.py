@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from resyncctl.adapters.store import rows
 from resyncctl.core.discrepancy import Verdict
-from resyncctl.core.safety import VerdictRecord
+from resyncctl.core.safety import VerdictKind, VerdictRecord
 from resyncctl.core.snapshot import Unknown
 from resyncctl.ports.store import (
     CheckpointSeen,
@@ -129,12 +129,14 @@ class SqliteStore:
     def remember_verdict(self, record: VerdictRecord) -> bool:
         """Remember the verdict of a run."""
         return self._write(
-            f"INSERT INTO verdict ({rows.VERDICT_COLUMNS}) VALUES (?,?,?,?,?,?,?)",  # noqa: S608  # column names of this program
+            f"INSERT INTO verdict ({rows.VERDICT_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608  # column names of this program
             rows.verdict_values(record),
         )
 
-    def last_verdict(self, account: str) -> VerdictRecord | Unknown | None:
-        """Return the account's newest verdict, None when there never was one.
+    def last_verdict(
+        self, account: str, kind: VerdictKind | None = None
+    ) -> VerdictRecord | Unknown | None:
+        """Return the account's newest verdict (of a kind), None when there never was one.
 
         When the clock was set back, or two runs overlapped, the newest by its own time and the
         newest by arrival differ; then the one that does not let the gate open is returned.
@@ -142,8 +144,8 @@ class SqliteStore:
         found = [
             self._one(
                 f"SELECT {rows.VERDICT_COLUMNS} FROM verdict WHERE account = ? "  # noqa: S608  # column names of this program
-                f"ORDER BY {order} LIMIT 1",
-                (account,),
+                f"AND kind = coalesce(?, kind) ORDER BY {order} LIMIT 1",
+                (account, None if kind is None else kind.value),
                 rows.verdict_of,
             )
             for order in ("as_of_ms DESC, id DESC", "id DESC")
