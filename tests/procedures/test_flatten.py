@@ -39,6 +39,7 @@ def world() -> World:
     return World()
 
 
+@pytest.mark.invariant("I16")
 async def test_longs_and_shorts_become_flat_and_it_is_proved(world: World) -> None:
     world.venue.position(BTC, "0.5")
     world.venue.position(ETH, "-3.25")
@@ -64,6 +65,7 @@ async def test_orders_are_cancelled_before_anything_is_reduced(world: World) -> 
     assert world.venue.resting["a"].status is OrderStatus.CANCELED
 
 
+@pytest.mark.invariant("I12")
 async def test_the_gate_is_closed_before_the_first_reading(world: World) -> None:
     seen: list[GateState] = []
     world.venue.position(BTC, "0.5")
@@ -80,6 +82,7 @@ async def test_a_gate_that_cannot_be_written_stops_nothing(world: World) -> None
     assert "cannot be written" in str(outcome.evidence["gate_trouble"])
 
 
+@pytest.mark.invariant("I16")
 async def test_hedge_legs_are_closed_each_by_its_name(world: World) -> None:
     world.venue.mode = "hedge"
     world.venue.position(BTC, "0.5", leg=Leg.LONG)
@@ -91,6 +94,7 @@ async def test_hedge_legs_are_closed_each_by_its_name(world: World) -> None:
     assert not world.venue.violations
 
 
+@pytest.mark.invariant("I28")
 async def test_running_again_on_a_flat_account_sends_nothing(world: World) -> None:
     world.venue.position(BTC, "0.5")
     await world.run()
@@ -101,6 +105,7 @@ async def test_running_again_on_a_flat_account_sends_nothing(world: World) -> No
     assert len(world.venue.permits) == sent
 
 
+@pytest.mark.invariant("I17")
 async def test_large_positions_go_in_slices_each_from_a_later_reading(world: World) -> None:
     world.policy = Policy(flatten_slice_notional_max=Decimal(1000))
     world.venue.position(BTC, "35")
@@ -112,6 +117,7 @@ async def test_large_positions_go_in_slices_each_from_a_later_reading(world: Wor
     assert not world.venue.violations
 
 
+@pytest.mark.invariant("I16", "I19")
 @pytest.mark.parametrize("word", ["lost", "never", "late:3000", "late:5000", "late:5020"])
 async def test_an_unknown_outcome_is_looked_up_and_never_resent(world: World, word: str) -> None:
     world.venue.position(BTC, "0.5")
@@ -123,6 +129,7 @@ async def test_an_unknown_outcome_is_looked_up_and_never_resent(world: World, wo
     assert not world.venue.violations
 
 
+@pytest.mark.invariant("I19")
 async def test_no_such_order_counts_only_after_the_horizon(world: World) -> None:
     """The order landed, but the exchange does not show it for thirty seconds."""
     world.venue.position(BTC, "0.5")
@@ -147,6 +154,7 @@ async def test_an_order_that_nobody_can_tell_about_ends_the_leg(world: World) ->
     assert holding(outcome, ETH)["state"] == "flat"
 
 
+@pytest.mark.invariant("I17")
 async def test_stale_positions_do_not_make_a_second_order(world: World) -> None:
     world.venue.lag_ms = 40_000
     world.venue.position(BTC, "0.5")
@@ -206,6 +214,7 @@ async def test_a_change_that_is_not_ours_stops_the_leg(
     assert not world.venue.violations
 
 
+@pytest.mark.invariant("I16")
 async def test_a_position_that_grew_since_the_plan_is_not_reduced(world: World) -> None:
     world.venue.position(BTC, "1")
     world.venue.resting["a"] = resting(1, BTC, LINEAR)
@@ -244,6 +253,7 @@ async def test_an_unknown_position_mode_is_waited_for_and_never_guessed(world: W
     assert "position mode is not known" in holding(outcome, BTC)["why"]
 
 
+@pytest.mark.invariant("I18")
 async def test_a_thin_book_makes_small_orders_and_then_a_stop(world: World) -> None:
     world.venue.position(BTC, "1")
     world.venue.books[("linear", BTC)] = ([("100", "0.3"), ("90", "50")], [("100.1", "1")])
@@ -261,6 +271,7 @@ async def test_a_thin_book_makes_small_orders_and_then_a_stop(world: World) -> N
     assert min(one.limit_price for one in world.venue.reductions) >= Decimal(99)
 
 
+@pytest.mark.invariant("I18")
 async def test_the_cap_of_the_run_stops_it_with_what_is_left(world: World) -> None:
     world.venue.position(BTC, "1")
     world.venue.position(ETH, "1")
@@ -360,6 +371,7 @@ async def test_a_halted_symbol_is_left_with_the_reason_and_others_go_on(world: W
     assert holding(outcome, ETH)["state"] == "flat"
 
 
+@pytest.mark.invariant("I2")
 async def test_positions_that_cannot_be_read_are_never_called_flat(world: World) -> None:
     world.venue.unreadable = {"positions": 10_000}
     outcome = await world.run()
@@ -381,6 +393,7 @@ async def test_a_position_that_appears_at_the_end_is_named(world: World) -> None
     assert "after the plan" in holding(outcome, SOL)["why"]
 
 
+@pytest.mark.invariant("I21")
 @pytest.mark.parametrize("choice", ["keep", "cancel"])
 async def test_protective_stops_are_named_and_kept_or_cancelled_by_choice(
     world: World, choice: str
@@ -398,6 +411,7 @@ async def test_protective_stops_are_named_and_kept_or_cancelled_by_choice(
     assert ("--include-protective" in str(outcome.next_step)) is rests
 
 
+@pytest.mark.invariant("I42")
 async def test_only_the_typed_name_satisfies_the_confirmation(world: World) -> None:
     world.venue.position(BTC, "1")
     with pytest.raises(NoTerminalError):
@@ -419,6 +433,7 @@ async def test_a_held_account_is_refused(world: World) -> None:
     assert world.gate.state is GateState.UNSAFE
 
 
+@pytest.mark.invariant("I30")
 async def test_a_lost_lease_stops_before_the_next_order(world: World) -> None:
     world.policy = Policy(flatten_slice_notional_max=Decimal(5))
     world.venue.position(BTC, "1")
@@ -433,6 +448,7 @@ async def test_a_lost_lease_stops_before_the_next_order(world: World) -> None:
     assert 1 < len(world.venue.reductions) < 10
 
 
+@pytest.mark.invariant("I23")
 async def test_without_a_journal_no_order_leaves(world: World) -> None:
     world.venue.position(BTC, "1")
     needed = 0
@@ -492,6 +508,7 @@ async def test_a_deadline_that_passes_first_sends_nothing(world: World) -> None:
     assert not world.venue.permits
 
 
+@pytest.mark.invariant("I41")
 async def test_a_dry_run_sends_nothing_and_tells_the_digest_that_will_run(world: World) -> None:
     world.venue.position(BTC, "1")
     world.venue.asset("SOL", "2")

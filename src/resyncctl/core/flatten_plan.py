@@ -36,6 +36,9 @@ from resyncctl.core.plan import order_key
 from resyncctl.core.reduction import Protection
 from resyncctl.core.snapshot import Unknown
 
+_FINE = Decimal("0.00000001")
+_CENT = Decimal("0.01")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlattenWish:
@@ -181,7 +184,7 @@ def caps_for(worth: Mapping[str, Decimal], wish: FlattenWish) -> dict[str, Decim
     """Return the cap per quote asset: the asked one, else the worth and the price bound on top."""
     with exactly():
         own = {
-            quote: (amount * (1 + wish.slippage_max)).quantize(Decimal("0.01"), ROUND_CEILING)
+            quote: (amount * (1 + wish.slippage_max)).quantize(_CENT, ROUND_CEILING)
             for quote, amount in worth.items()
         }
     if wish.notional_max is None:
@@ -299,7 +302,7 @@ def _slippage(book: OrderBook, side: Side, quantity: Decimal, best: Decimal) -> 
             break
     if left or not quantity:
         return None
-    return abs(paid / quantity - best) / best
+    return (abs(paid / quantity - best) / best).quantize(_FINE, ROUND_CEILING)
 
 
 def _slices(

@@ -146,6 +146,8 @@ def _row(target: Target, state: FlattenState) -> dict[str, object]:
     known = judged or FlatJudgement(Flatness.UNKNOWN, None, "it was not read at the end")
     left = known.left
     why = (leg.why if leg and leg.why else target.blocked) or known.why
+    if not why and target.is_dust:
+        why = "it is smaller than the smallest order"
     row = _planned_row(target)
     with exactly():
         unit = target.value / target.quantity if target.value and target.quantity else None
