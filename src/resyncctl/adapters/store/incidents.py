@@ -188,6 +188,8 @@ class Incidents:
 
 def _belongs(found: IncidentFile, run_id: str) -> bool:
     """Whether an event of this run belongs to the incident: it is open, or this run ended it."""
+    if found.damage:
+        return True  # whoever writes finds out that it cannot, and says so
     if not found.events:
         return False
     return found.ended is None or found.ended.run_id == run_id
