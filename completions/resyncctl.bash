@@ -20,7 +20,7 @@ _resyncctl() {
         fi
     done
     case "$command" in
-        '') verbs='audit cancel-all completion config demo doctor engine flatten gate help init reconcile schema sim status venue' flags='--config --output --json --quiet --verbose --color --no-input --version --help' ;;
+        '') verbs='audit cancel-all completion config demo doctor engine flatten gate help init reconcile schema sim status venue watch' flags='--config --output --json --quiet --verbose --color --no-input --version --help' ;;
         audit) verbs='verify' flags='' ;;
         'audit verify') verbs='' flags='--anchor --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         cancel-all) verbs='' flags='--symbol --prefix --stale --include-protective --reason --dry-run --expect-plan --yes -y --deadline --lock-timeout --take-over --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
@@ -34,7 +34,7 @@ _resyncctl() {
         engine) verbs='list show' flags='' ;;
         'engine list') verbs='' flags='--config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         'engine show') verbs='' flags='--config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
-        flatten) verbs='' flags='--symbol --into --max-slippage --max-notional --protective --plan-out --apply --dry-run --confirm --reason --deadline --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
+        flatten) verbs='' flags='--symbol --into --max-slippage --max-notional --protective --plan-out --apply --dry-run --confirm --reason --deadline --lock-timeout --take-over --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         gate) verbs='close open show' flags='' ;;
         'gate close') verbs='' flags='--reason --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         'gate open') verbs='' flags='--to --reason --confirm --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
@@ -48,6 +48,7 @@ _resyncctl() {
         status) verbs='' flags='--watch --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         venue) verbs='show' flags='' ;;
         'venue show') verbs='' flags='--since --symbol --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
+        watch) verbs='' flags='--config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
     esac
     case "$current" in
     -*) COMPREPLY=($(compgen -W "$flags --help" -- "$current")); return ;;
@@ -57,7 +58,7 @@ _resyncctl() {
         return
     fi
     case "${command%% *}" in
-    cancel-all|doctor|engine|flatten|gate|reconcile|status|venue) COMPREPLY=($(compgen -W "$(_resyncctl_accounts)" -- "$current")) ;;
+    cancel-all|doctor|engine|flatten|gate|reconcile|status|venue|watch) COMPREPLY=($(compgen -W "$(_resyncctl_accounts)" -- "$current")) ;;
     esac
 }
 complete -o default -F _resyncctl resyncctl

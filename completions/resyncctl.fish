@@ -6,7 +6,7 @@ function __resyncctl_accounts
     test -n "$file"; or set file $folder/resyncctl/resyncctl.toml
     sed -n 's/^[[:space:]]*\[accounts\.\"\{0,1\}\([^]\"]*\)\"\{0,1\}\].*/\1/p' "$file" 2>/dev/null
 end
-set -l commands audit cancel-all completion config demo doctor engine flatten gate help init reconcile schema sim status venue
+set -l commands audit cancel-all completion config demo doctor engine flatten gate help init reconcile schema sim status venue watch
 complete -c resyncctl -f
 complete -c resyncctl -n "not __fish_seen_subcommand_from $commands" -a audit -d 'The records of this host'
 complete -c resyncctl -n '__fish_seen_subcommand_from audit' -a verify -d 'Check that no record of this host was altered, removed, reordered or torn'
@@ -160,6 +160,8 @@ complete -c resyncctl -n '__fish_seen_subcommand_from flatten' -l dry-run -d 'Do
 complete -c resyncctl -n '__fish_seen_subcommand_from flatten' -l confirm -d 'The accounts name, instead of typing it'
 complete -c resyncctl -n '__fish_seen_subcommand_from flatten' -l reason -d 'Why, for the record'
 complete -c resyncctl -n '__fish_seen_subcommand_from flatten' -l deadline -d 'End after this time'
+complete -c resyncctl -n '__fish_seen_subcommand_from flatten' -l lock-timeout -d 'Wait this long for the run that holds the account'
+complete -c resyncctl -n '__fish_seen_subcommand_from flatten' -l take-over -d 'Take the account from the run that holds it, and say why'
 complete -c resyncctl -n '__fish_seen_subcommand_from flatten' -l config -d 'The configuration file'
 complete -c resyncctl -n '__fish_seen_subcommand_from flatten' -l output -d 'How to print the result'
 complete -c resyncctl -n '__fish_seen_subcommand_from flatten' -s o -d 'How to print the result'
@@ -321,6 +323,18 @@ complete -c resyncctl -n '__fish_seen_subcommand_from venue; and __fish_seen_sub
 complete -c resyncctl -n '__fish_seen_subcommand_from venue; and __fish_seen_subcommand_from show' -l color -d 'When to use colour'
 complete -c resyncctl -n '__fish_seen_subcommand_from venue; and __fish_seen_subcommand_from show' -l no-input -d 'Never ask; refuse instead'
 complete -c resyncctl -n '__fish_seen_subcommand_from venue; and __fish_seen_subcommand_from show' -l log-format -d 'How log lines on standard error look'
+complete -c resyncctl -n "not __fish_seen_subcommand_from $commands" -a watch -d 'Follow the run that holds an account, until it ends'
+complete -c resyncctl -n '__fish_seen_subcommand_from watch' -l config -d 'The configuration file'
+complete -c resyncctl -n '__fish_seen_subcommand_from watch' -l output -d 'How to print the result'
+complete -c resyncctl -n '__fish_seen_subcommand_from watch' -s o -d 'How to print the result'
+complete -c resyncctl -n '__fish_seen_subcommand_from watch' -l json -d 'The same as -o json'
+complete -c resyncctl -n '__fish_seen_subcommand_from watch' -l quiet -d 'Nothing when all is well, else one line'
+complete -c resyncctl -n '__fish_seen_subcommand_from watch' -s q -d 'Nothing when all is well, else one line'
+complete -c resyncctl -n '__fish_seen_subcommand_from watch' -l verbose -d 'Say more; -vv shows requests'
+complete -c resyncctl -n '__fish_seen_subcommand_from watch' -s v -d 'Say more; -vv shows requests'
+complete -c resyncctl -n '__fish_seen_subcommand_from watch' -l color -d 'When to use colour'
+complete -c resyncctl -n '__fish_seen_subcommand_from watch' -l no-input -d 'Never ask; refuse instead'
+complete -c resyncctl -n '__fish_seen_subcommand_from watch' -l log-format -d 'How log lines on standard error look'
 complete -c resyncctl -n '__fish_seen_subcommand_from cancel-all' -a '(__resyncctl_accounts)'
 complete -c resyncctl -n '__fish_seen_subcommand_from doctor' -a '(__resyncctl_accounts)'
 complete -c resyncctl -n '__fish_seen_subcommand_from engine' -a '(__resyncctl_accounts)'
@@ -329,3 +343,4 @@ complete -c resyncctl -n '__fish_seen_subcommand_from gate' -a '(__resyncctl_acc
 complete -c resyncctl -n '__fish_seen_subcommand_from reconcile' -a '(__resyncctl_accounts)'
 complete -c resyncctl -n '__fish_seen_subcommand_from status' -a '(__resyncctl_accounts)'
 complete -c resyncctl -n '__fish_seen_subcommand_from venue' -a '(__resyncctl_accounts)'
+complete -c resyncctl -n '__fish_seen_subcommand_from watch' -a '(__resyncctl_accounts)'

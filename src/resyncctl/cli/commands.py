@@ -25,6 +25,7 @@ from resyncctl.cli import (
     status,
     topics,
     venue,
+    watch,
 )
 from resyncctl.cli.job import Job
 
@@ -53,6 +54,7 @@ def tree() -> typer.Typer:
     app.callback(invoke_without_command=True)(_root)
     for name, verb in (
         ("status", status.command),
+        ("watch", watch.command),
         ("reconcile", reconcile.command),
         ("cancel-all", cancel_all.command),
         ("flatten", flatten.command),

@@ -12,7 +12,7 @@ from typing import Any
 from resyncctl.cli import commands
 
 _TAKES_ACCOUNTS = frozenset(
-    {"status", "reconcile", "cancel-all", "flatten", "doctor", "gate", "engine", "venue"}
+    {"status", "watch", "reconcile", "cancel-all", "flatten", "doctor", "gate", "engine", "venue"}
 )
 _ROOT_FLAGS = "--config --output --json --quiet --verbose --color --no-input --version --help"
 _ACCOUNT_LINES = r"s/^[[:space:]]*\[accounts\.\"\{0,1\}\([^]\"]*\)\"\{0,1\}\].*/\1/p"

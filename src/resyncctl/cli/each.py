@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
+from resyncctl.cli.watch import offer
 from resyncctl.core.errors import ResyncError
 from resyncctl.core.exit_codes import ExitCode
 from resyncctl.core.outcome import AccountOutcome, OutcomeError
@@ -41,7 +42,8 @@ async def side_by_side(
     """Run every account at the same time and wait for all of them.
 
     A fault in one account must not stop the cancelling in another, so it becomes an INTERNAL
-    outcome when other accounts have an answer, and is raised when there is only one account.
+    outcome when other accounts have an answer, and is raised when there is only one account. An
+    operator whose account is held by another run may watch that run.
     """
     attempts = [attempt(spec, work) for spec, work in zip(specs, works, strict=True)]
     results = await asyncio.gather(*attempts, return_exceptions=True)
@@ -53,6 +55,7 @@ async def side_by_side(
             raise result
         else:
             outcomes.append(_crashed(invocation, spec, result))
+    await offer(invocation, outcomes)
     return outcomes
 
 

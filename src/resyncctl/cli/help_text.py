@@ -10,6 +10,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         "Look (nothing is changed)",
         (
             ("status", "the board: gates, unfinished runs, last verdicts; also without a command"),
+            ("watch", "follow the run that holds an account, from another terminal"),
             ("reconcile", "compare what the engine believes with what the exchange reports"),
             ("engine list", "the configured engines"),
             ("engine show", "what the engine believes"),

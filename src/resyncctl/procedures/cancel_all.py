@@ -55,7 +55,7 @@ from resyncctl.procedures.prove_absence import (
     settle_all,
     watch_absence,
 )
-from resyncctl.procedures.take_over import Waiting, Wish, take_account
+from resyncctl.procedures.take_over import Waiting, Wish, take_account, who_asked
 
 __all__ = ["CancelAllRequest", "cancel_all"]
 
@@ -129,8 +129,8 @@ async def cancel_all(
     lease = await take_account(wish, waiting)
     try:
         outcome = await run.carry_out(lease)
-        # Both runs learn of each other: the other one was told who holds the account.
-        return replace(outcome, evidence={**outcome.evidence, "wanted_by": list(lease.asked())})
+        wanted_by = who_asked(lease, waiting)
+        return replace(outcome, evidence={**outcome.evidence, "wanted_by": wanted_by})
     finally:
         lease.release()
 

@@ -8,9 +8,10 @@ other run and the reason; a holder that renews its lease is never replaced. Call
 that change an account, before their first request.
 """
 
+import contextlib
 from dataclasses import dataclass
 
-from resyncctl.core.errors import LockedError
+from resyncctl.core.errors import LockedError, RecordUnwritableError
 from resyncctl.ports.powers import HeldBy, LeaseControl
 from resyncctl.ports.prompts import Interrupted
 from resyncctl.ports.views import Clock, Journal, Progress
@@ -71,6 +72,19 @@ async def take_account(wish: Wish, tools: Waiting) -> HeldLease:
     if wish.take_over is None or tools.interrupted():
         raise refusal
     return await _take_over(wish, wish.take_over, tools)
+
+
+def who_asked(lease: HeldLease, tools: Waiting) -> list[str]:
+    """Write down which other runs wanted the account meanwhile, and return them.
+
+    So both runs learn of each other: the other one was told who holds the account. It is asked at
+    the end of a run, so that a record that cannot be written any more changes nothing.
+    """
+    runs = list(lease.asked())
+    if runs:
+        with contextlib.suppress(RecordUnwritableError):
+            tools.journal.record("others_asked", {"account": lease.lease.account, "runs": runs})
+    return runs
 
 
 async def _take_over(wish: Wish, reason: str, tools: Waiting) -> HeldLease:

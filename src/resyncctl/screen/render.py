@@ -20,6 +20,7 @@ from resyncctl.screen import (
     records,
     snapshots,
     status,
+    watch,
 )
 from resyncctl.screen.document import Block, Cell, Line, Screen, line, state
 from resyncctl.screen.terminal import show
@@ -128,6 +129,8 @@ def _account(command: str, account: AccountOutcome, look: Look) -> Iterator[Bloc
                 yield from snapshots.draw(command.replace("-", " "), document, look)
         case "gate-show" | "gate-close" | "gate-open":
             yield from records.draw_gate(account, look)
+        case "watch":
+            yield from watch.draw_end(account, look)
         case _:
             yield line(f"{account.account}: {account.status}")
 
@@ -197,7 +200,7 @@ _STEPS: Mapping[ExitCode, str] = {
     ExitCode.TEMPFAIL: "resyncctl doctor {accounts}",
     ExitCode.DATAERR: "resyncctl doctor {accounts}",
     ExitCode.IOERR: "df -h; resyncctl doctor",
-    ExitCode.LOCKED: "resyncctl status",
+    ExitCode.LOCKED: "resyncctl watch {accounts}",
 }
 
 

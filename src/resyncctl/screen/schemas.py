@@ -19,6 +19,7 @@ from resyncctl.screen.snapshot_schemas import engine_schema, venue_schema
 
 COMMANDS: Mapping[str, str] = {
     "status": "the board: gate, unfinished runs and last verdict of every account",
+    "watch": "how the run that holds an account ended",
     "reconcile": "what the engine believes against what the exchange reports",
     "cancel-all": "close the gate, cancel, and prove that the orders are gone",
     "flatten": "cancel, then reduce an account to flat, and prove it",
