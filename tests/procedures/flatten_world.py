@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from resyncctl.core.flatten_order import EarlierReduction
 from resyncctl.core.model import Leg, Order, OrderClass, OrderStatus, Scope, Side
 from resyncctl.core.outcome import AccountOutcome
 from resyncctl.core.policy import Policy
@@ -32,6 +33,7 @@ class World:
     policy: Policy = field(default_factory=Policy)
     stop: bool = False
     shown: list[Any] = field(default_factory=list)
+    earlier: list[EarlierReduction] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.venue = ReducingVenue(clock=self.clock, scopes=SCOPES)
@@ -54,6 +56,7 @@ class World:
             prompter=self.prompter,
             policy=self.policy,
             interrupted=lambda: self.stop,
+            earlier=lambda: self.earlier,
             show_plan=lambda plan, _: self.shown.append(plan),
         )
 

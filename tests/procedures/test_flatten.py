@@ -16,8 +16,12 @@ from resyncctl.core.errors import (
 )
 from resyncctl.core.exit_codes import ExitCode
 from resyncctl.core.flatten_holdings import Choice
+from resyncctl.core.flatten_order import EarlierReduction, reduction_of
+from resyncctl.core.flatten_plan import Target
+from resyncctl.core.flatten_slice import Slice
 from resyncctl.core.gate import GateState
-from resyncctl.core.model import Leg, OrderStatus
+from resyncctl.core.model import Leg, OrderStatus, Side
+from resyncctl.core.mutation import Permit
 from resyncctl.core.policy import Policy
 from resyncctl.core.reduction import Protection
 from tests.fakes.reducing_venue import ReducingVenue
@@ -575,6 +579,71 @@ async def test_only_the_chosen_symbols_are_touched(world: World) -> None:
     assert not world.venue.resting["a"].is_terminal
     nothing = await world.run(choice=Choice(symbols=("XRPUSDT",)))
     assert nothing.status == "nothing_selected"
+
+
+async def killed_after_sending(world: World, word: str) -> None:
+    """Leave behind what a run leaves that was killed before it learned of its order's fate."""
+    world.venue.position(BTC, "1")
+    world.venue.script = [word]
+    deadline_ms = world.clock.now_ms() + 5_000
+    order = reduction_of(
+        "main",
+        plan_target(),
+        Slice(side=Side.SELL, quantity=Decimal(1), limit_price=Decimal(99), value=Decimal(100)),
+        protection=Protection.REDUCE_ONLY,
+        holding=Decimal(1),
+        read_at_ms=world.clock.now_ms(),
+        client_order_id="rsc-dead-001",
+    )
+    await world.venue.reduce(order, Permit("dead:7", deadline_ms, 1, reduces=order))
+    world.earlier = [
+        EarlierReduction(
+            product="linear",
+            symbol=BTC,
+            leg=Leg.BOTH,
+            client_order_id="rsc-dead-001",
+            deadline_ms=deadline_ms,
+            run_id="dead",
+        )
+    ]
+
+
+def plan_target() -> Target:
+    return Target(
+        product="linear",
+        symbol=BTC,
+        venue_symbol="BTCUSDT",
+        leg=Leg.BOTH,
+        base="BTC",
+        quote="USDT",
+        side=Side.SELL,
+        holding=Decimal(1),
+        protection=Protection.REDUCE_ONLY,
+    )
+
+
+@pytest.mark.invariant("I19", "I25")
+@pytest.mark.parametrize("word", ["ok", "never", "late:4500"])
+async def test_an_order_of_a_run_that_was_killed_is_resolved_first(world: World, word: str) -> None:
+    await killed_after_sending(world, word)
+    outcome = await world.run()
+    assert outcome.status == "flat", outcome.evidence
+    assert world.venue.quantity(BTC) == 0
+    assert len(world.venue.reductions) == (2 if word == "never" else 1)
+    assert world.venue.violations == []
+    events = world.events()
+    assert events.index("earlier_resolved") < events.index("plan")
+    assert "rsc-dead-001" in str(outcome.evidence["earlier_runs"])
+
+
+async def test_a_holding_whose_earlier_order_is_not_known_gets_no_new_one(world: World) -> None:
+    await killed_after_sending(world, "never")
+    world.venue.position(ETH, "1")
+    world.venue.broken_look_ups = 150
+    outcome = await world.run()
+    assert outcome.exit_code is ExitCode.RESIDUAL
+    assert [one.symbol for one in world.venue.reductions[1:]] == [ETH]
+    assert "of run dead is not known" in str(outcome.evidence["not_proved"])
 
 
 def _missing(evidence: object) -> list[object]:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resyncctl.cli.arguments import Accounts, Reason, Symbols, duration_ms
+from resyncctl.cli.arguments import (
+    Accounts,
+    LockTimeout,
+    Reason,
+    Symbols,
+    TakeOver,
+    duration_ms,
+    reason_of,
+)
 from resyncctl.cli.job import Job
 from resyncctl.core.errors import ResyncError, UsageError
 
@@ -41,6 +49,8 @@ class _Asked:
     confirmed_name: str | None
     reason: str
     deadline_ms: int
+    lock_timeout_ms: int
+    take_over: str | None
 
 
 def command(
@@ -90,6 +100,8 @@ def command(
     deadline: Annotated[
         str, typer.Option("--deadline", metavar="TIME", help="End after this time.")
     ] = "20m",
+    lock_timeout: LockTimeout = None,
+    take_over: TakeOver = None,
 ) -> Job:
     """Close the gate, cancel orders, and reduce one account to flat. Never increases, never flips.
 
@@ -129,6 +141,8 @@ def command(
             confirmed_name=confirm,
             reason=reason,
             deadline_ms=duration_ms(deadline, "--deadline") or 0,
+            lock_timeout_ms=duration_ms(lock_timeout, "--lock-timeout") or 0,
+            take_over=reason_of(take_over, "--take-over"),
         )
         journal = memory.journal(invocation, [spec.name for spec in specs])
         invocation.announce()
@@ -184,6 +198,8 @@ async def _account(
 ) -> "AccountOutcome":
     from resyncctl.cli import memory, wiring
     from resyncctl.cli.cancel_all import OneAtATime
+    from resyncctl.cli.left_behind import open_requests
+    from resyncctl.cli.saved_plan import earlier_reductions
     from resyncctl.procedures.flatten import flatten
 
     gate = wiring.gate_files(invocation, spec)
@@ -212,6 +228,8 @@ async def _account(
                 policy=invocation.configuration.policy_of(spec.name),
                 interrupted=invocation.interruption.asked,
                 show_plan=show,
+                left_behind=lambda: open_requests(invocation, spec.name),
+                earlier=lambda: earlier_reductions(invocation, spec.name),
             )
     except ResyncError:
         _close_gate(invocation, spec, asked, journal)
@@ -280,8 +298,7 @@ def _show(
 def _request(
     invocation: "Invocation", spec: "AccountSpec", asked: _Asked, scopes: "Sequence[Scope]"
 ) -> "FlattenRequest":
-    from resyncctl.cli import memory, wiring
-    from resyncctl.cli.saved_plan import earlier_reductions
+    from resyncctl.cli import wiring
     from resyncctl.core.flatten_holdings import Choice
     from resyncctl.procedures.flatten_planning import FlattenRequest
 
@@ -301,7 +318,7 @@ def _request(
         plan=asked.plan,
         known_symbols=known,
         known_pairs=tuple(unified for scope, unified, _ in known if scope.product == "spot"),
-        earlier_orders=memory.earlier_orders(invocation, spec.name),
-        earlier_reductions=earlier_reductions(invocation, spec.name),
         deadline_ms=asked.deadline_ms,
+        lock_timeout_ms=asked.lock_timeout_ms,
+        take_over=asked.take_over,
     )

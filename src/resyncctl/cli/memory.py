@@ -6,12 +6,10 @@ exit code of the run. Nothing here can change an exchange. Called by wiring and 
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from resyncctl.cli.incident_record import tell_incidents
 from resyncctl.core.errors import ResyncError
-from resyncctl.core.model import Order, OrderClass, OrderStatus, Side
-from resyncctl.core.money import ZERO
 from resyncctl.core.outcome import AccountOutcome, Outcome
 from resyncctl.core.safety import VerdictRecord
 from resyncctl.ports.store import Store
@@ -151,47 +149,6 @@ def unfinished_runs(invocation: "Invocation", account: str) -> list[dict[str, ob
         }
         for run in find(journal_roots(invocation), account)
     ]
-
-
-def earlier_orders(invocation: "Invocation", account: str) -> tuple[Order, ...]:
-    """Return the orders of requests whose outcome an earlier run did not record.
-
-    Only their identity is known; it is all that the question for their status needs. Reducing
-    orders are not among them: they never rest, and `flatten` asks for them in its own way.
-    """
-    from resyncctl.adapters.store.runs import open_intents
-
-    found: list[Order] = []
-    for intent in open_intents(journal_roots(invocation), account):
-        if intent.action == "reduce":
-            continue
-        product, _, order_class = str(intent.details.get("scope", "")).partition("/")
-        rows = intent.details.get("orders")
-        found += [
-            _identity_of(account, product, order_class, intent.details, ids)
-            for ids in (rows if isinstance(rows, list) else [])
-            if isinstance(ids, dict) and product
-        ]
-    return tuple(found)
-
-
-def _identity_of(
-    account: str, product: str, order_class: str, details: Any, ids: dict[str, Any]
-) -> Order:
-    return Order(
-        account=account,
-        product=product,
-        symbol=str(details.get("symbol", "")),
-        side=Side.BUY,
-        type="unknown",
-        status=OrderStatus.PENDING_CANCEL,
-        client_order_id=ids.get("client_order_id"),
-        venue_order_id=ids.get("venue_order_id"),
-        quantity=ZERO,
-        filled=ZERO,
-        order_class=OrderClass(order_class or "regular"),
-        venue_symbol=details.get("venue_symbol"),
-    )
 
 
 def resolve_earlier_runs(invocation: "Invocation", account: str, by_run: str) -> None:

@@ -67,12 +67,15 @@ def write_plan(path: Path, plan: FlattenPlan) -> None:
 
 
 def earlier_reductions(invocation: "Invocation", account: str) -> tuple[EarlierReduction, ...]:
-    """Return the reducing orders whose outcome an earlier run did not record."""
+    """Return the reducing orders of other runs whose outcome is not known.
+
+    To be asked when this run holds the account: a run that still lives has lost it then.
+    """
     from resyncctl.adapters.store.runs import open_intents
     from resyncctl.cli.memory import journal_roots
 
     found: list[EarlierReduction] = []
-    for intent in open_intents(journal_roots(invocation), account):
+    for intent in open_intents(journal_roots(invocation), account, holder=invocation.run_id):
         rows = intent.details.get("orders")
         if intent.action != "reduce" or not isinstance(rows, list):
             continue

@@ -280,3 +280,11 @@ def _why_stopped(tools: OrderTools) -> str:
     if tools.trouble is not None:
         return tools.trouble
     return "the run was interrupted" if tools.interrupted() else "the deadline passed"
+
+
+def is_left(target: Target, leg: LegResult | None) -> bool:
+    """Whether it is known before the proof that the holding is not flat; without a leg it is."""
+    if leg is None:
+        return not target.is_dust or abs(target.holding) > target.flat_below
+    left = abs(leg.left or ZERO) > target.flat_below
+    return left or leg.end not in {LegEnd.DONE, LegEnd.DUST}

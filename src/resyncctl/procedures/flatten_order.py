@@ -84,7 +84,7 @@ class OrderTools:
     """What sending needs: the power, the record, the lease, time, and what was sent so far.
 
     `stop_ms` is when the run must end, on the monotonic clock. `trouble` is set when a record
-    could not be written: nothing more may be sent then.
+    could not be written or the account is not ours any more: nothing more may be sent then.
     """
 
     account: str
@@ -107,6 +107,8 @@ class OrderTools:
 
     def must_stop(self) -> bool:
         """Whether no new order may be started."""
+        if self.trouble is None:
+            self.trouble = self.lease.why_lost(self.clock.now_ms())
         late = self.clock.monotonic_ms() >= self.stop_ms
         return self.trouble is not None or self.interrupted() or late
 
@@ -139,7 +141,7 @@ async def send_reduction(
 async def _send(reduction: Reduction, value: Decimal, tools: OrderTools) -> SentReduction:
     now_ms = tools.clock.now_ms()
     validity_ms = tools.request_validity_ms
-    fencing_token = tools.lease.assure(now_ms, validity_ms + tools.skew_ms)
+    fencing_token = tools.lease.assure(now_ms, validity_ms)
     permit = tools.journal.intend(
         "reduce",
         intent_details(reduction),

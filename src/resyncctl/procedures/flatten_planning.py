@@ -11,12 +11,13 @@ from decimal import Decimal
 
 from resyncctl.core.errors import DeclinedError, RefusedError, StalePlanError
 from resyncctl.core.flatten_holdings import AccountReading, Choice
-from resyncctl.core.flatten_order import EarlierReduction
 from resyncctl.core.flatten_plan import FlattenPlan, FlattenWish
 from resyncctl.core.model import Order, Scope
 from resyncctl.core.money import plain
+from resyncctl.core.plan import Selection
 from resyncctl.core.policy import Policy
 from resyncctl.ports.prompts import Prompter
+from resyncctl.procedures.cancel_planning import CancelAllRequest
 
 STOPS_NAMED_MAX = 6
 
@@ -29,8 +30,8 @@ class FlattenRequest:
     operator's caps, None for the policy's. `protective` is `keep`, `cancel` or `ask`.
     `confirmed_name` is the account's name when it was given instead of being typed. `known_symbols`
     are (scope, unified, venue symbol) for scopes that cannot be listed, `known_pairs` spot pairs
-    that tell which asset to sell into. `earlier_orders` and `earlier_reductions` belong to runs
-    that broke off.
+    that tell which asset to sell into. `lock_timeout_ms` is how long another run is waited for,
+    `take_over` the reason to take the account from it.
     """
 
     account: str
@@ -47,9 +48,9 @@ class FlattenRequest:
     plan: FlattenPlan | None = None
     known_symbols: tuple[tuple[Scope, str, str], ...] = ()
     known_pairs: tuple[str, ...] = ()
-    earlier_orders: tuple[Order, ...] = ()
-    earlier_reductions: tuple[EarlierReduction, ...] = ()
     deadline_ms: int = 1_200_000
+    lock_timeout_ms: int = 0
+    take_over: str | None = None
 
 
 ShowPlan = Callable[[FlattenPlan, AccountReading], None]
@@ -135,6 +136,24 @@ def check_saved(saved: FlattenPlan, fresh: FlattenPlan, request: FlattenRequest)
             "holdings, position mode or resting orders have changed",
             hint=again,
         )
+
+
+def cancel_request(
+    request: FlattenRequest, plan: FlattenPlan, *, protective: str, deadline_ms: int
+) -> CancelAllRequest:
+    """Return the cancel that comes before reducing. It was confirmed together with the plan."""
+    return CancelAllRequest(
+        account=request.account,
+        scopes=request.scopes,
+        selection=Selection(symbols=plan.wish.choice.symbols),
+        protective=protective,
+        reason=request.reason,
+        by=request.by,
+        mode=request.mode,
+        assume_yes=True,
+        known_symbols=request.known_symbols,
+        deadline_ms=deadline_ms,
+    )
 
 
 async def choose_protective(
