@@ -102,7 +102,8 @@ def test_the_step_to_running_needs_no_verdict_younger_than_safe() -> None:
     safe = replace(GATE, state=GateState.SAFE, since_ms=2_500, sequence=4)
     assert opens(gate=safe, to=GateState.RUNNING)
     assert not opens(gate=replace(safe, sequence=5), to=GateState.RUNNING)
-    assert not opens(gate=replace(safe, sequence=3), to=GateState.RUNNING)
+    assert opens(gate=replace(safe, sequence=3), to=GateState.RUNNING)
+    assert not opens(gate=replace(safe, sequence=2), to=GateState.RUNNING)
     assert not opens(gate=safe, to=GateState.RUNNING, now_ms=122_001)
 
 

@@ -16,6 +16,7 @@ from resyncctl.ports.powers import LeaseKeeper
 from resyncctl.ports.repair import CheckpointRepair
 from resyncctl.ports.views import SilenceView
 from resyncctl.procedures.dead_man_switch import Switches
+from resyncctl.procedures.resume import ResumeRequest, resume
 from resyncctl.procedures.resync import ResyncRequest, SwitchMaker, resync
 from resyncctl.procedures.verify import VerifyRequest, verify
 from tests.fakes.fake_clock import FakeClock
@@ -144,6 +145,36 @@ class SafetyWorld:
             progress=self.progress,
             policy=self.policy,
             interrupted=lambda: self.stop,
+        )
+
+    async def resume(
+        self,
+        verdict: VerdictRecord | None = None,
+        newest: VerdictRecord | None = None,
+        **changes: object,
+    ) -> AccountOutcome:
+        base = ResumeRequest(
+            account="main", scopes=SCOPES, reason="proved", by="me", confirmed_name="main"
+        )
+        return await resume(
+            replace(base, **changes),  # type: ignore[arg-type]  # the tests name real fields
+            venue=self.venue,
+            engine=self.engine,
+            gate=self.gate,
+            gate_view=self.gate,
+            leases=self.leases,
+            silence=self.silence,
+            journal=self.journal,
+            clock=self.clock,
+            progress=self.progress,
+            prompter=self.prompter,
+            policy=self.policy,
+            switches=self.switches,
+            remember=self.remember,
+            verdict=verdict,
+            newest=newest,
+            interrupted=lambda: self.stop,
+            left_behind=lambda: self.left,
         )
 
     async def resync(

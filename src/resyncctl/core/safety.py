@@ -177,7 +177,8 @@ def _word_of(verdict: VerdictRecord) -> str:
 def _same_closing(gate: GateReading, verdict: VerdictRecord) -> Condition:
     """The gate has moved since the verdict by nothing but the step to SAFE."""
     since = None if verdict.gate_sequence is None else gate.sequence - verdict.gate_sequence
-    holds = since == (0 if gate.state is GateState.UNSAFE else 1)
+    # Behind a gate that is SAFE, a verdict was made there or just before the step to it.
+    holds = since is not None and since in ({0} if gate.state is GateState.UNSAFE else {0, 1})
     words = "unchanged" if holds else "the gate was moved after the verdict was made"
     return Condition("gate was not moved since", holds, words)
 

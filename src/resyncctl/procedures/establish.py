@@ -40,6 +40,10 @@ from resyncctl.procedures.witness import WitnessedJournal, WitnessedVenue
 __all__ = ["EstablishRequest", "Established", "Tools", "establish"]
 
 
+ANSWERED_OTHERWISE = frozenset({ARM, DISARM, "reduce", "cancel_order", "cancel_symbol"})
+"""Requests that leave nothing behind once their deadline has passed."""
+
+
 async def _nothing() -> None:
     return None
 
@@ -182,15 +186,16 @@ def _left_behind(request: EstablishRequest) -> tuple[OpenRequest, ...]:
 def _unanswered(request: EstablishRequest, tools: Tools) -> tuple[str, ...] | Unknown:
     """Return the requests of which nothing can say what became of them.
 
-    A request about orders is answered by the final status of each of them, and a countdown by its
-    end; both are conditions of their own.
+    A request about orders is answered by the final status of each of them, a countdown by its end,
+    and a reducing order, which never rests, by the fills and positions that are read after its
+    deadline; all of these are conditions of their own.
     """
     if isinstance(request.left_behind, Unknown):
         return request.left_behind
     silent = [
         f"{one.action} of run {one.run_id}"
         for one in request.left_behind
-        if not one.orders and one.action not in {ARM, DISARM}
+        if not one.orders and one.action not in ANSWERED_OTHERWISE
     ]
     return (*silent, *tools.journal.unanswered)
 
