@@ -87,7 +87,11 @@ class TerminalPrompter:
 
     async def _ask(self, question: "Question") -> object:
         _forget_typeahead()
-        return await question.unsafe_ask_async()
+        try:
+            return await question.unsafe_ask_async()
+        except EOFError:
+            # An input that ends at a question is no answer, just as Ctrl-C is none.
+            raise KeyboardInterrupt from None
 
 
 def _on_stderr() -> dict[str, Any]:
