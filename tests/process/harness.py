@@ -84,6 +84,14 @@ class Running:
         code = int((self.folder / "exit").read_text())
         return Ended(code, self._text("out"), self._text("err"), self.trace())
 
+    def until(self, effect: str, seconds: float = PATIENCE_S) -> None:
+        """Wait until the command had an effect; fail when it ends without."""
+        deadline = time.monotonic() + seconds
+        while effect not in self.trace():
+            assert not self.ended(), f"it ended without {effect!r}: {self._text('err')}"
+            assert time.monotonic() < deadline, f"it took too long until {effect!r}"
+            time.sleep(0.002)
+
     def _text(self, name: str) -> str:
         path = self.folder / name
         return path.read_text(errors="replace") if path.exists() else ""
@@ -205,9 +213,12 @@ class Home:
         }
 
     def start(self, *words: str, **wish: Any) -> Running:
-        """Start a command. `at` and `signal` name the effect at which it signals itself."""
+        """Start a command.
+
+        At its effect `at`, a number or how the effect's name begins, it sends itself `signal`.
+        """
         folder = self.folder / "runs-of-the-test" / str(next(self.runs))
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         document = {"argv": list(words), "folder": str(folder), "environ": self.environ} | wish
         return Running(self.zygote.fork(document), folder)
 

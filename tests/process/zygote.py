@@ -31,8 +31,11 @@ def _effect(name: str) -> None:
     if _effects["trace"] < 0:
         return
     _effects["count"] += 1
-    os.write(_effects["trace"], f"{name}\n".encode())
-    if _effects["count"] == _effects["at"]:
+    with contextlib.suppress(OSError):  # the disk may be full on purpose
+        os.write(_effects["trace"], f"{name}\n".encode())
+    wanted = _effects["at"]
+    if _effects["count"] == wanted or (isinstance(wanted, str) and name.startswith(wanted)):
+        _effects["at"] = 0
         os.kill(os.getpid(), _effects["signal"])
 
 
@@ -95,10 +98,10 @@ def _child(wish: dict[str, Any]) -> None:
             fcntl.ioctl(handles[0], termios.TIOCSCTTY, 0)
     else:
         modes = (os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        names = ("fifo", "fifo") if wish.get("fifo") else ("out", "err")
         handles = [
             os.open(os.devnull, os.O_RDONLY),
-            os.open(folder / "out", *modes),
-            os.open(folder / "err", *modes),
+            *(os.open(folder / name, *modes) for name in names),
         ]
     for number, handle in enumerate(handles):
         os.dup2(handle, number)
