@@ -14,13 +14,13 @@ _resyncctl() {
             command="$word"
         else
             case "$command" in
-            audit|config|engine|gate|sim|venue) command="$command $word" ;;
+            audit|config|engine|gate|incident|sim|venue) command="$command $word" ;;
             esac
             break
         fi
     done
     case "$command" in
-        '') verbs='audit cancel-all completion config demo doctor engine flatten gate help init reconcile schema sim status venue watch' flags='--config --output --json --quiet --verbose --color --no-input --version --help' ;;
+        '') verbs='audit cancel-all completion config demo doctor engine flatten gate help incident init reconcile schema sim status venue watch' flags='--config --output --json --quiet --verbose --color --no-input --version --help' ;;
         audit) verbs='verify' flags='' ;;
         'audit verify') verbs='' flags='--anchor --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         cancel-all) verbs='' flags='--symbol --prefix --stale --include-protective --reason --dry-run --expect-plan --yes -y --deadline --lock-timeout --take-over --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
@@ -40,6 +40,12 @@ _resyncctl() {
         'gate open') verbs='' flags='--to --reason --confirm --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         'gate show') verbs='' flags='--config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         help) verbs='' flags='--config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
+        incident) verbs='close export list note show' flags='' ;;
+        'incident close') verbs='' flags='--reason --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
+        'incident export') verbs='' flags='--format --out --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
+        'incident list') verbs='' flags='--open --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
+        'incident note') verbs='' flags='--config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
+        'incident show') verbs='' flags='--config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         init) verbs='' flags='--demo --ready-file --overwrite --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         reconcile) verbs='' flags='--since --symbol --second-look --no-second-look --emit-events --repair --every --splay --metrics-file --heartbeat --engine-snapshot --venue-snapshot --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         schema) verbs='' flags='--config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
@@ -58,7 +64,7 @@ _resyncctl() {
         return
     fi
     case "${command%% *}" in
-    cancel-all|doctor|engine|flatten|gate|reconcile|status|venue|watch) COMPREPLY=($(compgen -W "$(_resyncctl_accounts)" -- "$current")) ;;
+    cancel-all|doctor|engine|flatten|gate|incident|reconcile|status|venue|watch) COMPREPLY=($(compgen -W "$(_resyncctl_accounts)" -- "$current")) ;;
     esac
 }
 complete -o default -F _resyncctl resyncctl

@@ -18,6 +18,7 @@ from resyncctl.cli import (
     engine,
     flatten,
     gate,
+    incident,
     init,
     options,
     reconcile,
@@ -79,6 +80,18 @@ def tree() -> typer.Typer:
         {
             "list": engine.list_command,
             "show": engine.show,
+        },
+    )
+    _add_group(
+        app,
+        "incident",
+        "What happened from the closing of a gate to its end.",
+        {
+            "list": incident.list_command,
+            "show": incident.show,
+            "note": incident.note,
+            "close": incident.close,
+            "export": incident.export,
         },
     )
     _add_group(app, "venue", "What the exchange reports.", {"show": venue.show})

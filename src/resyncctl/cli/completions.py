@@ -12,7 +12,18 @@ from typing import Any
 from resyncctl.cli import commands
 
 _TAKES_ACCOUNTS = frozenset(
-    {"status", "watch", "reconcile", "cancel-all", "flatten", "doctor", "gate", "engine", "venue"}
+    {
+        "status",
+        "watch",
+        "reconcile",
+        "cancel-all",
+        "flatten",
+        "doctor",
+        "gate",
+        "engine",
+        "incident",
+        "venue",
+    }
 )
 _ROOT_FLAGS = "--config --output --json --quiet --verbose --color --no-input --version --help"
 _ACCOUNT_LINES = r"s/^[[:space:]]*\[accounts\.\"\{0,1\}\([^]\"]*\)\"\{0,1\}\].*/\1/p"

@@ -33,6 +33,16 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (("gate open", "open the gate one step, on fresh evidence"),),
     ),
     (
+        "Look back",
+        (
+            ("incident list", "the incidents of this host: each begins when a gate closes"),
+            ("incident show", "figures, timeline, and what is not known of one incident"),
+            ("incident note", "write something down about an incident"),
+            ("incident export", "the draft of a post-mortem, as Markdown, HTML or JSON"),
+            ("incident close", "end an incident by hand"),
+        ),
+    ),
+    (
         "Set up and practise",
         (
             ("init", "write a first configuration; --demo for the practice exchange"),

@@ -274,7 +274,8 @@ def _words(one: IncidentEvent) -> str:
             )
             return f"{gate}: {text_of(told, 'reason')} (by {text_of(told, 'by')})"
         case IncidentEventKind.GATE_MOVED:
-            way = f"{text_of(told, 'from')} to {text_of(told, 'to')}"
+            was, to = text_of(told, "from"), text_of(told, "to")
+            way = f"stays {to}" if was == to else f"{was} to {to}"
             return f"gate {way}: {text_of(told, 'reason')} (by {text_of(told, 'by')})"
         case IncidentEventKind.GATE_NOT_MOVED:
             return f"gate not moved to {text_of(told, 'to')}: {text_of(told, 'trouble')}"

@@ -67,6 +67,19 @@ class IncidentLog(Protocol):
         """
         ...
 
+    def annotate(
+        self,
+        account: str,
+        incident_id: str,
+        event: str,
+        details: Mapping[str, object],
+        *,
+        run_id: str,
+        at_ms: int,
+    ) -> str | None:
+        """Add an event to one incident of the account, whether it has ended or not."""
+        ...
+
     def closed(self, account: str, how: str, *, by: str, run_id: str, at_ms: int) -> str | None:
         """End the account's open incident, if there is one."""
         ...

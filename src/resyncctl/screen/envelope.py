@@ -7,12 +7,13 @@ apply are absent from a subject and null elsewhere, and text from outside is pas
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
 
 from resyncctl.core.discrepancy import Discrepancy, Verdict
+from resyncctl.core.incident import Incident
 from resyncctl.core.money import plain
 from resyncctl.core.outcome import (
     AccountOutcome,
@@ -143,6 +144,8 @@ def friendly(value: object) -> object:
         return plain(value)
     if isinstance(value, PurePath):
         return str(value)
+    if isinstance(value, Incident):
+        return friendly(asdict(value))
     if isinstance(value, Mapping):
         return dict(_pair(str(key), inner) for key, inner in value.items())
     if isinstance(value, list | tuple | set | frozenset):
@@ -164,9 +167,14 @@ _INSTANTS = frozenset(
     {
         "as_of_ms",
         "at_ms",
+        "began_ms",
         "ended_at_ms",
+        "ended_ms",
         "engine_as_of_ms",
+        "first_cancel_ms",
         "gate_closed_ms",
+        "opened_ms",
+        "proved_ms",
         "since_ms",
         "started_at_ms",
         "until_ms",

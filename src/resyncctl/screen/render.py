@@ -5,7 +5,7 @@ bytes and any other one line; every result that is not 0 ends with a `next:` lin
 command line once per command.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import TextIO
 
@@ -15,6 +15,7 @@ from resyncctl.screen import (
     cancel_all,
     envelope,
     flatten,
+    incidents,
     nagios,
     reconcile,
     records,
@@ -89,25 +90,31 @@ def _blocks(outcome: Outcome, look: Look) -> Iterator[Block]:
     yield from _tail(outcome, look)
 
 
+_WHOLE: Mapping[str, Callable[[Outcome, Look], Iterator[Block]]] = {
+    "status": status.draw,
+    "doctor": records.draw_doctor,
+    "engine-list": records.draw_engines,
+    "config-check": records.draw_config,
+    "config-show": records.draw_config,
+    "audit-verify": records.draw_audit,
+    "incident-list": incidents.draw_list,
+    "incident-show": incidents.draw,
+    "incident-note": incidents.draw,
+    "incident-close": incidents.draw,
+    "init": records.draw_init,
+}
+"""Screens of a command as a whole; every other command is drawn account by account."""
+
+
 def _body(outcome: Outcome, look: Look) -> Iterator[Block]:
-    match outcome.command:
-        case "status":
-            yield from status.draw(outcome, look)
-        case "doctor":
-            yield from records.draw_doctor(outcome, look)
-        case "engine-list":
-            yield from records.draw_engines(outcome, look)
-        case "config-check" | "config-show":
-            yield from records.draw_config(outcome, look)
-        case "audit-verify":
-            yield from records.draw_audit(outcome, look)
-        case "init":
-            yield from records.draw_init(outcome, look)
-        case _:
-            for position, account in enumerate(outcome.accounts):
-                if position:
-                    yield line("")
-                yield from _account(outcome.command, account, look)
+    draw = _WHOLE.get(outcome.command)
+    if draw is not None:
+        yield from draw(outcome, look)
+        return
+    for position, account in enumerate(outcome.accounts):
+        if position:
+            yield line("")
+        yield from _account(outcome.command, account, look)
 
 
 def _account(command: str, account: AccountOutcome, look: Look) -> Iterator[Block]:

@@ -32,6 +32,11 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "every probe of the installation, the keys and the exchange",
     "config-check": "what is wrong with the configuration",
     "config-show": "every value in force and where it comes from",
+    "incident-list": "the incidents of this host, the newest first",
+    "incident-show": "one incident: figures, runs, findings, timeline, and what is not known",
+    "incident-note": "the incident with the note that was added",
+    "incident-close": "the incident that was ended by hand",
+    "incident-export": "an error of `incident export`; its answer is a text",
     "init": "the configuration file that was written",
     "audit-verify": "whether the hash chains of the records are whole",
     "sim-serve": "the practice exchange ran and ended",
@@ -236,7 +241,50 @@ _ACCOUNT_DATA: Mapping[str, Schema] = {
     "doctor": _object({"probes": {"type": "array", "items": _PROBE}}),
     "flatten": _object({"holdings": {"type": "array", "items": _HOLDING}}),
 }
+_FIGURE = _nullable(_COUNT)
+_INCIDENT = _object(
+    {
+        "incident_id": _TEXT,
+        "account": _TEXT,
+        "began": _TIME,
+        "opened": _TIME,
+        "ended": _nullable(_TIME),
+        "ended_how": _TEXT,
+        "reason": _TEXT,
+        "by": _TEXT,
+        "gate": {"enum": ["RUNNING", "UNSAFE", "SAFE", ""]},
+        "cancel_sent": _nullable({"type": "boolean"}),
+        "orders_before": _FIGURE,
+        "orders_after": _FIGURE,
+        "residuals": _FIGURE,
+        "verdict": _nullable(_TEXT),
+        "metrics": _object(
+            {
+                "gate_closed_after_ms": _FIGURE,
+                "first_cancel_after_ms": _FIGURE,
+                "proved_after_ms": _FIGURE,
+                "safe_after_ms": _FIGURE,
+                "running_after_ms": _FIGURE,
+                "unsafe_ms": _FIGURE,
+                "rto_ms": _FIGURE,
+                "within_rto": _nullable({"type": "boolean"}),
+            }
+        ),
+        "runs": {"type": "array", "items": _OPEN},
+        "timeline": {
+            "type": "array",
+            "items": _object({"at": _TIME, "what": _TEXT, "text": _TEXT, "run_id": _TEXT}),
+        },
+        "findings": {"type": "array", "items": _OPEN},
+        "notes": {"type": "array", "items": _object({"at": _TIME, "by": _TEXT, "text": _TEXT})},
+        "not_known": {"type": "array", "items": _TEXT},
+    }
+)
+_INCIDENTS = _object({"incidents": {"type": "array", "items": _INCIDENT}}, optional=("incidents",))
 _DATA: Mapping[str, Schema] = {
+    **dict.fromkeys(
+        ("incident-list", "incident-show", "incident-note", "incident-close"), _INCIDENTS
+    ),
     "doctor": _object({"probes": {"type": "array", "items": _PROBE}}, optional=("probes",)),
     "config-show": _object(
         {

@@ -191,6 +191,21 @@ class IncidentWriter:
         except OSError as trouble:
             raise unwritable(self._folder, trouble) from trouble
 
+    def find(self, incident_id: str) -> IncidentFile:
+        """Return one incident of the account.
+
+        Raises:
+            RecordUnwritableError: There is none, or the folder cannot be listed.
+        """
+        try:
+            files = read_all(self._state_dir, self._account)
+            found = next((one for one in files if one.incident_id == incident_id), None)
+        except OSError as trouble:
+            raise unwritable(self._folder, trouble) from trouble
+        if found is None:
+            raise RecordUnwritableError(f"there is no incident {incident_id}")
+        return found
+
     def create(self, event: IncidentEvent) -> str:
         """Begin a new incident with its first event; return its id.
 

@@ -88,6 +88,24 @@ class Incidents:
             return None
         return self._write(account, write)
 
+    def annotate(
+        self,
+        account: str,
+        incident_id: str,
+        event: str,
+        details: Mapping[str, object],
+        *,
+        run_id: str,
+        at_ms: int,
+    ) -> str | None:
+        """Add an event to one incident of the account, whether it has ended or not."""
+        told = IncidentEvent(at_ms=at_ms, run_id=run_id, event=event, details=details)
+
+        def write(writer: IncidentWriter) -> None:
+            writer.append(writer.find(incident_id), told)
+
+        return self._write(account, write)
+
     def closed(self, account: str, how: str, *, by: str, run_id: str, at_ms: int) -> str | None:
         """End the account's open incident, if there is one."""
         told = IncidentEvent(
