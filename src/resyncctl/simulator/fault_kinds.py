@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+
 from resyncctl.simulator import fault_acts
 from resyncctl.simulator.attempt import JSON_TYPE, Answer, Attempt
 from resyncctl.simulator.limits import banned, too_much
@@ -166,11 +168,15 @@ def _on_data(change: Callable[[Attempt, Parameters, Any], Any], summary: str) ->
     def finish(
         attempt: Attempt, parameters: Parameters, answer: Answer, noted: fault_acts.Noted
     ) -> Answer:
-        if answer.status != 200 or isinstance(answer.data, bytes) or answer.body is not None:
+        if answer.status != 200 or answer.body is not None:
             return answer
-        data = change(attempt, parameters, answer.data)
-        if data != answer.data:
-            noted()
+        # A document that was rendered beforehand (exchangeInfo) can be sick like any other.
+        whole = answer.data
+        before = orjson.loads(whole) if isinstance(whole, bytes) else whole
+        data = change(attempt, parameters, before)
+        if data == before:
+            return answer
+        noted()
         return replace(answer, data=data)
 
     return FaultKind(summary, finish=finish)

@@ -21,7 +21,8 @@ class ReduceBench:
     """One implementation, and the hand of its world.
 
     `holding` is what is really held now, `hold` sets it; `requests` counts the orders that were
-    asked for. The price is about 100.
+    asked for. The price is about 100. `part` is a quantity between one and three in which
+    the instrument can be ordered.
     """
 
     view: VenueView
@@ -36,6 +37,7 @@ class ReduceBench:
     hold: Callable[[Decimal], None]
     holding: Callable[[], Decimal]
     requests: Callable[[], int]
+    part: Decimal = Decimal("1.5")
 
 
 async def order_for(bench: ReduceBench, holding: str, quantity: str, name: str) -> Reduction:
@@ -72,27 +74,27 @@ async def looked_up(bench: ReduceBench, order: Reduction) -> object:
 
 async def it_makes_the_holding_smaller(bench: ReduceBench) -> None:
     bench.hold(Decimal(4) * sign(bench))
-    order = await order_for(bench, str(4 * sign(bench)), "1.5", "a")
+    order = await order_for(bench, str(4 * sign(bench)), str(bench.part), "a")
     outcome = await bench.reducer.reduce(order, bench.permit(order))
     assert outcome.kind is OutcomeKind.ACKNOWLEDGED, outcome
-    assert bench.holding() == Decimal("2.5") * sign(bench)
+    assert bench.holding() == (4 - bench.part) * sign(bench)
 
 
 async def it_can_be_looked_up_by_its_client_id(bench: ReduceBench) -> None:
     bench.hold(Decimal(4) * sign(bench))
-    order = await order_for(bench, str(4 * sign(bench)), "1.5", "b")
+    order = await order_for(bench, str(4 * sign(bench)), str(bench.part), "b")
     outcome = await bench.reducer.reduce(order, bench.permit(order))
     found = await looked_up(bench, order)
     assert isinstance(found, Order), found
     assert found.is_terminal
-    assert found.filled == Decimal("1.5")
+    assert found.filled == bench.part
     assert found.client_order_id == order.client_order_id
     assert outcome.venue_order_id in {None, found.venue_order_id}
 
 
 async def a_price_that_is_not_met_never_rests(bench: ReduceBench) -> None:
     bench.hold(Decimal(4) * sign(bench))
-    order = await order_for(bench, str(4 * sign(bench)), "1.5", "c")
+    order = await order_for(bench, str(4 * sign(bench)), str(bench.part), "c")
     away = replace(order, limit_price=Decimal(150 if order.side is Side.SELL else 50))
     await bench.reducer.reduce(away, bench.permit(away))
     found = await looked_up(bench, away)

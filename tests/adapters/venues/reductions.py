@@ -29,10 +29,28 @@ SHORT_LEG = replace(SHORT_POSITION, leg=Leg.SHORT, protection=Protection.HEDGE_L
 SPOT_HOLDING = replace(
     LONG_POSITION, product="spot", symbol="BTC/USDT", protection=Protection.FREE_BALANCE
 )
+CONTRACTS = replace(
+    LONG_POSITION,
+    product="inverse",
+    symbol="BTC/USD:BTC",
+    venue_symbol="BTCUSD_PERP",
+    quantity=Decimal(3),
+    holding=Decimal(20),
+)
+SHORT_CONTRACTS = replace(
+    CONTRACTS,
+    side=Side.BUY,
+    holding=Decimal(-20),
+    limit_price=Decimal(61000),
+    leg=Leg.SHORT,
+    protection=Protection.HEDGE_LEG,
+)
 EVERY = {
     "long": LONG_POSITION,
     "short": SHORT_POSITION,
     "long leg": LONG_LEG,
     "short leg": SHORT_LEG,
     "spot": SPOT_HOLDING,
+    "contracts": CONTRACTS,
+    "short contracts": SHORT_CONTRACTS,
 }

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from resyncctl.core.model import Leg
+from resyncctl.core.model import Leg, Scope
 from resyncctl.core.mutation import Permit
 from resyncctl.core.reduction import Protection, Reduction
 from tests.adapters.venues.contract_reduce import RULES, ReduceBench, Rule
@@ -14,7 +14,9 @@ from tests.adapters.venues.practice import open_practice
 from tests.fakes.fake_clock import FakeClock
 from tests.fakes.reducing_venue import ReducingVenue
 
-SYMBOLS = {"spot": "LTC/USDT", "linear": "LTC/USDT:USDT"}
+SYMBOLS = {"spot": "LTC/USDT", "linear": "LTC/USDT:USDT", "inverse": "SOL/USD:SOL"}
+NAMES = {"linear": "LTCUSDT", "inverse": "SOLUSD_PERP"}
+PARTS = {"inverse": Decimal(2)}
 PROTECTIONS = {Leg.LONG: Protection.HEDGE_LEG, Leg.SHORT: Protection.HEDGE_LEG}
 
 
@@ -25,8 +27,9 @@ def protection_of(product: str, leg: Leg) -> Protection:
 
 
 def real(product: str, leg: Leg) -> ReduceBench:
-    place = open_practice()
+    place = open_practice(scopes=[Scope(product)])
     place.control.set_price("LTCUSDT", "100")
+    place.control.set_price("SOLUSD_PERP", "100")
     place.control.set_position_mode("main", leg is not Leg.BOTH)
     side = "BOTH" if leg is Leg.BOTH else leg.value.upper()
 
@@ -44,7 +47,7 @@ def real(product: str, leg: Leg) -> ReduceBench:
             if change:
                 move("main", "LTC", str(abs(change)))
             return
-        place.control.set_position("main", "LTCUSDT", str(amount), "100", side)
+        place.control.set_position("main", NAMES[product], str(amount), "100", side)
 
     return ReduceBench(
         view=place.view,
@@ -59,6 +62,7 @@ def real(product: str, leg: Leg) -> ReduceBench:
         hold=hold,
         holding=holding,
         requests=lambda: len(place.exchange.log.creates()),
+        part=PARTS.get(product, Decimal("1.5")),
     )
 
 
@@ -109,6 +113,7 @@ WAYS = [
     ("linear", Leg.LONG),
     ("linear", Leg.SHORT),
 ]
+INVERSE_WAYS = [("inverse", leg) for leg in Leg]
 BENCHES: Mapping[str, Callable[[str, Leg], ReduceBench]] = {"fake": fake, "binance": real}
 
 
@@ -122,3 +127,9 @@ async def test_the_rule_holds(rule: Rule, product: str, leg: Leg, name: str) -> 
         await rule(bench)
     finally:
         await bench.view.close()
+
+
+@pytest.mark.parametrize(("product", "leg"), INVERSE_WAYS)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+async def test_the_rule_holds_for_contracts(rule: Rule, product: str, leg: Leg) -> None:
+    await test_the_rule_holds(rule, product, leg, "binance")

@@ -51,6 +51,7 @@ from tests.fakes.fake_clock import FakeClock
 URLS = {
     "spot": "https://api.binance.com/api/v3/order",
     "linear": "https://fapi.binance.com/fapi/v1/order",
+    "inverse": "https://dapi.binance.com/dapi/v1/order",
 }
 SIGNED = "0123456789abcdef0123456789abcdef"
 VALIDITY_MS = 5_000
