@@ -67,13 +67,18 @@ class SwitchAbility:
     """What a venue's dead-man switch can do for one product.
 
     `covers` are the scopes whose orders it cancels when it fires. With `per_symbol` every symbol
-    has a countdown of its own, otherwise one countdown covers the account.
+    has a countdown of its own, otherwise one countdown covers the account. `takes_protective` says
+    that it also cancels stops that protect a position. `lands_within_ms` is how long after its
+    sending a request may still reach the exchange, where the exchange does not refuse it after the
+    permit's deadline.
     """
 
     per_symbol: bool
     countdown_min_ms: int
     countdown_max_ms: int
     covers: tuple[Scope, ...]
+    takes_protective: bool = False
+    lands_within_ms: int = 0
 
 
 class DeadManSwitch(Protocol):

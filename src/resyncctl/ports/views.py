@@ -48,10 +48,11 @@ class ClockReading:
 class VenueProfile:
     """What is known about a venue, with the numbers that proofs depend on.
 
-    `staleness_horizon_ms` is how long a listing of this venue may still show an old state (its
-    source is written beside the number in the profile). `request_validity_ms` is the longest time
+    `staleness_horizon_ms` is how long a listing of this venue may still show an old state, and
+    `horizon_source` says where that number comes from. `request_validity_ms` is the longest time
     after which a request of the tool or the engine can still take effect. `not_covered` lists what
-    this profile cannot see at all.
+    this profile cannot see at all. `reduces` are the products whose holdings can be made smaller,
+    `switches` those for which a dead-man switch can be armed.
     """
 
     venue: str
@@ -60,6 +61,9 @@ class VenueProfile:
     request_validity_ms: int
     not_covered: tuple[NotCovered, ...] = ()
     deep: bool = False
+    horizon_source: str = "nobody told"
+    reduces: tuple[str, ...] = ()
+    switches: tuple[str, ...] = ()
 
 
 class VenueView(Protocol):

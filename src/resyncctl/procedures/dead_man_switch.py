@@ -119,8 +119,13 @@ class Switches:
             notes=tuple(self._notes),
         )
 
-    async def arm(self, targets: Sequence[SwitchTarget]) -> SwitchState:
+    async def arm(
+        self, targets: Sequence[SwitchTarget], *, protective_too: bool = False
+    ) -> SwitchState:
         """Arm the countdowns of these symbols; say in the notes for which there is none.
+
+        A countdown that would also take stops that protect a position is armed only with
+        `protective_too`: a naked position is its own danger.
 
         Raises:
             LockedError: The lease was lost; nothing may be sent any more.
@@ -130,6 +135,12 @@ class Switches:
             ability = self.power.switch(target.product)
             if ability is None:
                 self._note(f"the exchange has no countdown for {target.product} that can be armed")
+                continue
+            if ability.takes_protective and not protective_too:
+                self._note(
+                    f"the countdown for {target.product} is not armed: it would also cancel stops"
+                    " that protect a position"
+                )
                 continue
             key = target if ability.per_symbol else whole_account(target.product)
             timer = self._timers.setdefault(key, _Timer())
@@ -181,11 +192,12 @@ class Switches:
     async def _arm(self, target: SwitchTarget) -> None:
         timer = self._timers[target]
         sent_ms = self.clock.now_ms()
-        fires_by_ms = sent_ms + self._validity_ms + timer.countdown_ms
+        validity_ms = self._validity_ms(target)
+        fires_by_ms = sent_ms + validity_ms + timer.countdown_ms
         timer.asked_ms = sent_ms
         # The exchange may have it as soon as it is sent: whoever looks meanwhile must see that.
         before_ms, timer.fires_by_ms = timer.fires_by_ms, max(timer.fires_by_ms, fires_by_ms)
-        lands_ms, timer.lands_by_ms = timer.lands_by_ms, sent_ms + self._validity_ms
+        lands_ms, timer.lands_by_ms = timer.lands_by_ms, sent_ms + validity_ms
         outcome = await self._send(ARM, target, timer.countdown_ms, fires_by_ms)
         if outcome is None or outcome.kind is OutcomeKind.REJECTED:
             timer.fires_by_ms, timer.lands_by_ms = before_ms, lands_ms
@@ -208,23 +220,24 @@ class Switches:
                 return
         self._note(f"the countdown of {target.words} could not be stopped: {_why(outcome)}")
 
-    @property
-    def _validity_ms(self) -> int:
+    def _validity_ms(self, target: SwitchTarget) -> int:
         """For how long a request can still take effect after it was sent."""
-        return self.request_validity_ms + self.skew_ms
+        ability = self.power.switch(target.product)
+        longest_ms = ability.lands_within_ms if ability is not None else 0
+        return max(self.request_validity_ms, longest_ms) + self.skew_ms
 
     async def _send(
         self, action: str, target: SwitchTarget, countdown_ms: int, fires_by_ms: int
     ) -> MutationOutcome | None:
         """Journal, send, settle. None when it could not be journaled, so that nothing was sent."""
         now_ms = self.clock.now_ms()
-        token = self.lease.assure(now_ms, self._validity_ms)
+        token = self.lease.assure(now_ms, self.request_validity_ms + self.skew_ms)
         details = switch_details(
             self.account,
             target,
             countdown_ms=countdown_ms,
             at_ms=now_ms,
-            lands_by_ms=now_ms + self._validity_ms,
+            lands_by_ms=now_ms + self._validity_ms(target),
             fires_by_ms=fires_by_ms,
         )
         deadline_ms = now_ms + self.request_validity_ms

@@ -106,13 +106,7 @@ class GenericVenue:
             remember=self._remember,
             lane=self._lane,
         )
-        self._profile = VenueProfile(
-            venue=plan.venue,
-            scopes=options.scopes or tuple(plan.orders),
-            staleness_horizon_ms=max(plan.staleness_horizon_ms, options.staleness_horizon_ms),
-            request_validity_ms=plan.request_validity_ms,
-            not_covered=plan.not_covered,
-        )
+        self._profile = plan.profile(options.scopes, options.staleness_horizon_ms)
 
     @property
     def account(self) -> str:
@@ -290,6 +284,17 @@ class GenericVenue:
         return await self._mutate(
             lambda: getattr(self._exchange, recipe.endpoint)(dict(recipe.params(venue_symbol))),
             recipe.judge,
+            permit,
+        )
+
+    async def set_countdown(self, countdown_ms: int, permit: Permit) -> MutationOutcome:
+        """Start, refresh or (with zero) stop the account's countdown. Never raises."""
+        recipe, seconds = self._plan.countdown, -(-countdown_ms // 1000)
+        if recipe is None:
+            return _refused(f"{self._plan.venue} has no countdown that this version can set")
+        return await self._mutate(
+            lambda: getattr(self._exchange, recipe.endpoint)(dict(recipe.params(seconds))),
+            lambda body: recipe.judge(body, seconds),
             permit,
         )
 

@@ -28,12 +28,13 @@ class Rules:
     """One venue's rules. Patterns match the whole path after the method.
 
     `reads` are POST requests that change nothing; `get_only` limits GET reads to these patterns
-    where the venue also mutates by GET.
+    where the venue also mutates by GET. `switches` start and stop a countdown that cancels.
     """
 
     cancels: tuple[str, ...]
     reads: tuple[str, ...] = ()
     get_only: tuple[str, ...] = ()
+    switches: tuple[str, ...] = ()
 
 
 _KUCOIN = Rules(
@@ -48,9 +49,11 @@ RULES: Mapping[str, Rules] = {
     "bybit": Rules(cancels=(r"POST /v5/order/cancel", r"POST /v5/order/cancel-all")),
     "okx": Rules(
         cancels=(r"POST /api/v5/trade/cancel-order", r"POST /api/v5/trade/cancel-algos"),
+        switches=(r"POST /api/v5/trade/cancel-all-after",),
     ),
     "kraken": Rules(
         cancels=(r"POST /0/private/CancelOrder",),
+        switches=(r"POST /0/private/CancelAllOrdersAfter",),
         reads=(r"POST /0/private/(OpenOrders|TradesHistory|OpenPositions|BalanceEx|QueryOrders)",),
     ),
     "krakenfutures": Rules(
@@ -58,6 +61,7 @@ RULES: Mapping[str, Rules] = {
             r"POST /derivatives/api/v3/cancelorder",
             r"POST /derivatives/api/v3/cancelallorders",
         ),
+        switches=(r"POST /derivatives/api/v3/cancelallordersafter",),
     ),
     "kucoin": _KUCOIN,
     "kucoinfutures": _KUCOIN,
@@ -111,6 +115,7 @@ def classifier_for(venue: str) -> Classifier:
     rules = RULES.get(venue, Rules(cancels=()))
     cancels = tuple(re.compile(pattern) for pattern in rules.cancels)
     reads = tuple(re.compile(pattern) for pattern in rules.reads)
+    switches = tuple(re.compile(pattern) for pattern in rules.switches)
     gets = tuple(re.compile(pattern) for pattern in rules.get_only)
 
     def classify(method: str, _host: str, path: str, _query: str, body: bytes) -> Endpoint:
@@ -119,6 +124,8 @@ def classifier_for(venue: str) -> Classifier:
             return Endpoint("POST /exchange", hyperliquid_kind(body))
         if any(pattern.fullmatch(line) for pattern in cancels):
             return Endpoint(line, EndpointKind.CANCEL)
+        if any(pattern.fullmatch(line) for pattern in switches):
+            return Endpoint(line, EndpointKind.SWITCH)
         if any(pattern.fullmatch(line) for pattern in reads):
             return Endpoint(line, EndpointKind.READ)
         if method == "GET" and _may_get(path, gets):

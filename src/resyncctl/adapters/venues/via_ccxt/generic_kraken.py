@@ -2,9 +2,11 @@
 
 Promise: open orders come in one reply that includes stop orders; trades are paged by offset until
 the venue's own count is reached (ccxt returns the first 50). Sources: Kraken REST documentation
-(OpenOrders, TradesHistory, OpenPositions, BalanceEx, QueryOrders, CancelOrder); ccxt issue 26926.
+(OpenOrders, TradesHistory, OpenPositions, BalanceEx, QueryOrders, CancelOrder, and
+CancelAllOrdersAfter: one countdown for all orders, stops too); ccxt issue 26926.
 """
 
+from datetime import datetime
 from decimal import Decimal
 
 from resyncctl.adapters.venues.via_ccxt import generic_rows as read
@@ -12,6 +14,7 @@ from resyncctl.adapters.venues.via_ccxt.envelopes import Malformed, Row, describ
 from resyncctl.adapters.venues.via_ccxt.generic_plan import (
     DAY_MS,
     CancelOne,
+    Countdown,
     Listing,
     LookUpQuery,
     Offset,
@@ -136,6 +139,22 @@ def _judge(body: object, _order: Order) -> Unacknowledged | None:
     return Unacknowledged("the answer does not count one cancelled order")
 
 
+def _counts(body: object, seconds: int) -> Unacknowledged | None:
+    """Check the answer of CancelAllOrdersAfter: `triggerTime` is "0" when it was stopped."""
+    times = value(body, "result.currentTime"), value(body, "result.triggerTime")
+    if seconds == 0:
+        stopped = times[1] in {"0", 0}
+        return None if stopped else Unacknowledged("the answer does not say that it was stopped")
+    try:
+        now, fires = (datetime.fromisoformat(str(one)) for one in times)
+    except ValueError:
+        return Unacknowledged("the answer does not tell when the countdown ends")
+    if abs((fires - now).total_seconds() - seconds) > _COUNTDOWN_SLACK_S:
+        return Unacknowledged("the answer tells another countdown")
+    return None
+
+
+_COUNTDOWN_SLACK_S = 2
 _ORDERS = Query(
     label="open orders",
     endpoint="privatePostOpenOrders",
@@ -192,6 +211,15 @@ PLAN = VenuePlan(
             judge=_judge,
         ),
     },
+    countdown=Countdown(
+        endpoint="privatePostCancelAllOrdersAfter",
+        params=lambda seconds: {"timeout": seconds},
+        judge=_counts,
+        covers=(regular("spot"),),
+        takes_protective=True,
+        shortest_ms=15_000,
+        longest_ms=600_000,
+    ),
     position_modes={"spot": "one_way"},
     request_validity_ms=60_000,
 )

@@ -13,6 +13,7 @@ from resyncctl.adapters.venues.via_ccxt.envelopes import Malformed, Row, value_a
 from resyncctl.adapters.venues.via_ccxt.generic_plan import (
     CancelOne,
     CancelSymbol,
+    Countdown,
     Listing,
     NewestFirst,
     Query,
@@ -162,6 +163,16 @@ def _judge_symbol(body: object) -> Unacknowledged | None:
     return Unacknowledged(f"the answer's cancel status is {status[:30]}")
 
 
+def _counts(body: object, seconds: int) -> Unacknowledged | None:
+    """Check the answer of cancelallordersafter: `triggerTime` is "0" when it was stopped."""
+    if value(body, "result") != "success":
+        return Unacknowledged("the answer does not tell a success")
+    fires = value(body, "status.triggerTime")
+    if (fires in {"0", 0}) != (seconds == 0) or fires is None:
+        return Unacknowledged("the answer tells another countdown")
+    return None
+
+
 _FUTURES = regular("futures")
 
 PLAN = VenuePlan(
@@ -236,5 +247,14 @@ PLAN = VenuePlan(
             judge=_judge_symbol,
         ),
     },
+    countdown=Countdown(
+        endpoint="privatePostCancelallordersafter",
+        params=lambda seconds: {"timeout": seconds},
+        judge=_counts,
+        covers=(_FUTURES,),
+        takes_protective=True,
+        shortest_ms=15_000,
+        longest_ms=600_000,
+    ),
     position_modes={"futures": "one_way"},
 )

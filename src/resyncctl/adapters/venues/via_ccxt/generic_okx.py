@@ -15,6 +15,7 @@ from resyncctl.adapters.venues.via_ccxt.generic_plan import (
     DAY_MS,
     After,
     CancelOne,
+    Countdown,
     Listing,
     LookUpQuery,
     Native,
@@ -22,6 +23,7 @@ from resyncctl.adapters.venues.via_ccxt.generic_plan import (
     Query,
     Question,
     TimeSpan,
+    Unacknowledged,
     VenuePlan,
     algo,
     at,
@@ -30,6 +32,7 @@ from resyncctl.adapters.venues.via_ccxt.generic_plan import (
     nested,
     raw_symbol,
     regular,
+    value,
 )
 from resyncctl.adapters.venues.via_ccxt.generic_rows import (
     RawBalance,
@@ -281,6 +284,14 @@ def _first(name: str, meanings: Callable[[str], str]) -> Callable[[object], str]
     return of
 
 
+def _counts(body: object, seconds: int) -> Unacknowledged | None:
+    """Check the answer of cancel-all-after: `triggerTime` is "0" when it was stopped."""
+    fires = value(body, "data.0.triggerTime")
+    if fires is None or (str(fires) == "0") != (seconds == 0):
+        return Unacknowledged("the answer tells another countdown")
+    return None
+
+
 _MODE = Question(
     endpoint="privateGetAccountConfig",
     read=_first(
@@ -321,6 +332,13 @@ PLAN = VenuePlan(
     position_modes={"margin": "one_way", "swap": _MODE, "futures": _MODE, "option": _MODE},
     identity=Question(
         endpoint="privateGetAccountConfig", read=_first("uid", lambda word: f"uid {word}")
+    ),
+    countdown=Countdown(
+        endpoint="privatePostTradeCancelAllAfter",
+        params=lambda seconds: {"timeOut": str(seconds)},
+        judge=_counts,
+        covers=tuple(regular(product) for product in _KINDS),
+        takes_protective=False,
     ),
     shared_wallet=True,
     request_validity_ms=30_000,

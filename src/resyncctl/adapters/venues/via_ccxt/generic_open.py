@@ -16,6 +16,7 @@ from resyncctl.adapters.venues.via_ccxt.connect import (
 )
 from resyncctl.adapters.venues.via_ccxt.egress import Egress
 from resyncctl.adapters.venues.via_ccxt.generic import GenericOptions, GenericVenue
+from resyncctl.adapters.venues.via_ccxt.generic_abilities import GenericAbilities
 from resyncctl.adapters.venues.via_ccxt.generic_cache import MarketCache
 from resyncctl.adapters.venues.via_ccxt.generic_endpoints import classifier_for
 from resyncctl.adapters.venues.via_ccxt.generic_plans import plan_for
@@ -90,6 +91,14 @@ def open_generic(asked: GenericConnection) -> GenericVenue | UnplannedVenue:
     if plan is None:
         return UnplannedVenue(connection, venue, asked.clock, options)
     return GenericVenue(connection, plan, asked.clock, options)
+
+
+def abilities_of(account: GenericVenue | UnplannedVenue) -> GenericAbilities | None:
+    """Return what the account can do besides, None where nothing is known of its venue."""
+    plan = plan_for(account.profile.venue)
+    if plan is None or not isinstance(account, GenericVenue):
+        return None
+    return GenericAbilities(account, plan)
 
 
 def _cache(asked: GenericConnection) -> MarketCache | None:

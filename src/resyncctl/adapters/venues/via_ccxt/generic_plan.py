@@ -24,8 +24,10 @@ from resyncctl.adapters.venues.via_ccxt.generic_rows import (
     RawOrder,
     RawPosition,
 )
+from resyncctl.adapters.venues.via_ccxt.horizons import PLANNED_MS, PLANNED_SOURCE, lengthened
 from resyncctl.core.model import Order, OrderClass, Scope
 from resyncctl.core.snapshot import NotCovered, OrderReference
+from resyncctl.ports.views import VenueProfile
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -239,11 +241,29 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Countdown:
+    """The venue's dead-man switch: one countdown for every symbol of the account.
+
+    `params` makes the request for a countdown of so many seconds, zero stopping it, and `judge`
+    says why an answer does not tell that very countdown. `covers` are the scopes that it cancels
+    when it fires.
+    """
+
+    endpoint: str
+    params: Callable[[int], Params]
+    judge: Callable[[object, int], Unacknowledged | None]
+    covers: tuple[Scope, ...]
+    takes_protective: bool
+    shortest_ms: int = 10_000
+    longest_ms: int = 120_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VenuePlan:
     """Everything the generic profile knows about a venue.
 
-    `staleness_horizon_ms` is a conservative default: none of these venues documents how long a
-    listing may lag, so the profile assumes the longest lag reported for any of them.
+    `staleness_horizon_ms` is a conservative default, and `horizon_source` says so: none of these
+    venues documents how long a listing may lag.
     `refusals` names the scopes that exist but cannot be listed whole, with the reason.
     `shared_wallet` says that one wallet backs every product: it is then reported once.
     """
@@ -258,10 +278,12 @@ class VenuePlan:
     symbol_cancels: Mapping[Scope, CancelSymbol] = field(default_factory=dict)
     refusals: Mapping[Scope, str] = field(default_factory=dict)
     position_modes: Mapping[str, Question | str] = field(default_factory=dict)
+    countdown: Countdown | None = None
     identity: Question | None = None
     shared_wallet: bool = False
     not_covered: tuple[NotCovered, ...] = ()
-    staleness_horizon_ms: int = 60_000
+    staleness_horizon_ms: int = PLANNED_MS
+    horizon_source: str = PLANNED_SOURCE
     request_validity_ms: int = 10_000
     parallel: int = 4
 
@@ -270,6 +292,26 @@ class VenuePlan:
         """The products of the plan, in the order in which they are read."""
         names = [scope.product for scope in self.orders]
         return tuple(dict.fromkeys([*names, *self.balances]))
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The products whose orders the countdown cancels."""
+        covered = self.countdown.covers if self.countdown is not None else ()
+        return tuple(dict.fromkeys(scope.product for scope in covered))
+
+    def profile(self, scopes: tuple[Scope, ...], horizon_ms: int) -> VenueProfile:
+        """Return what the profile promises; a horizon that was set can only lengthen its own."""
+        longest_ms, source = lengthened(self.staleness_horizon_ms, self.horizon_source, horizon_ms)
+        held = scopes or tuple(self.orders)
+        return VenueProfile(
+            venue=self.venue,
+            scopes=held,
+            staleness_horizon_ms=longest_ms,
+            horizon_source=source,
+            request_validity_ms=self.request_validity_ms,
+            not_covered=self.not_covered,
+            switches=tuple(name for name in self.counted if name in {one.product for one in held}),
+        )
 
 
 def regular(product: str) -> Scope:

@@ -20,6 +20,11 @@ from resyncctl.adapters.venues.via_ccxt.generic_convert import in_base
 from resyncctl.adapters.venues.via_ccxt.generic_failures import first_contact, words
 from resyncctl.adapters.venues.via_ccxt.generic_instruments import InstrumentTable
 from resyncctl.adapters.venues.via_ccxt.generic_rows import Unit
+from resyncctl.adapters.venues.via_ccxt.horizons import (
+    UNPLANNED_MS,
+    UNPLANNED_SOURCE,
+    lengthened,
+)
 from resyncctl.adapters.venues.via_ccxt.transport import watching
 from resyncctl.core.errors import InvariantBroken
 from resyncctl.core.model import (
@@ -64,10 +69,14 @@ class UnplannedVenue:
         self._options = options
         self._instruments = InstrumentTable(connection.exchange)
         self._closed = False
+        horizon_ms, source = lengthened(
+            UNPLANNED_MS, UNPLANNED_SOURCE, options.staleness_horizon_ms
+        )
         self._profile = VenueProfile(
             venue=venue,
             scopes=options.scopes or (Scope("spot"),),
-            staleness_horizon_ms=max(120_000, options.staleness_horizon_ms),
+            staleness_horizon_ms=horizon_ms,
+            horizon_source=source,
             request_validity_ms=60_000,
             not_covered=not_covered(venue),
         )

@@ -94,13 +94,17 @@ def open_venue(options: VenueOptions) -> Venue:
 
         account = open_binance(options, egress)
         return Venue(account, abilities_of(account))
-    return Venue(_open_generic(options, egress))
+    return _open_generic(options, egress)
 
 
-def _open_generic(options: VenueOptions, egress: Egress) -> Account:
-    from resyncctl.adapters.venues.via_ccxt.generic_open import GenericConnection, open_generic
+def _open_generic(options: VenueOptions, egress: Egress) -> Venue:
+    from resyncctl.adapters.venues.via_ccxt.generic_open import (
+        GenericConnection,
+        abilities_of,
+        open_generic,
+    )
 
-    return open_generic(
+    account = open_generic(
         GenericConnection(
             venue=options.venue,
             account=options.account,
@@ -118,6 +122,7 @@ def _open_generic(options: VenueOptions, egress: Egress) -> Account:
             timeout_ms=options.request_timeout_ms,
         )
     )
+    return Venue(account, abilities_of(account))
 
 
 def _egress_for(options: VenueOptions) -> Egress:

@@ -8,7 +8,6 @@ from resyncctl.adapters.venues.via_ccxt.binance.market import SOURCES
 from resyncctl.adapters.venues.via_ccxt.binance.shapes import shape
 from resyncctl.adapters.venues.via_ccxt.binance.venue import (
     SCOPES,
-    STALENESS_HORIZON_MS,
     UNASKED,
     BinanceVenue,
 )
@@ -16,6 +15,11 @@ from resyncctl.adapters.venues.via_ccxt.classify import worth_a_second_read
 from resyncctl.adapters.venues.via_ccxt.clock import VenueClock
 from resyncctl.adapters.venues.via_ccxt.connect import Connection, ConnectionPlan, connect
 from resyncctl.adapters.venues.via_ccxt.egress import Egress
+from resyncctl.adapters.venues.via_ccxt.horizons import (
+    BINANCE_MS,
+    BINANCE_SOURCE,
+    SET_BY_HAND,
+)
 from resyncctl.adapters.venues.via_ccxt.markets import Market, Markets, market_from_ccxt
 from resyncctl.adapters.venues.via_ccxt.options import VenueOptions
 from resyncctl.adapters.venues.via_ccxt.transport import Attempt, watching
@@ -71,7 +75,8 @@ def open_binance(options: VenueOptions, egress: Egress) -> BinanceVenue:
         desk=desk,
         scopes=scopes,
         request_validity_ms=options.request_validity_ms,
-        staleness_horizon_ms=options.staleness_horizon_ms or STALENESS_HORIZON_MS,
+        staleness_horizon_ms=options.staleness_horizon_ms or BINANCE_MS,
+        horizon_source=SET_BY_HAND if options.staleness_horizon_ms else BINANCE_SOURCE,
     )
 
 

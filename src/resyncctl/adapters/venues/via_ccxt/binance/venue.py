@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from resyncctl.adapters.venues.via_ccxt.binance import cancels, futures, spot
 from resyncctl.adapters.venues.via_ccxt.binance.coinm import COINM
 from resyncctl.adapters.venues.via_ccxt.binance.desk import Desk, Unreadable, section
+from resyncctl.adapters.venues.via_ccxt.binance.reduce import METHODS as REDUCE_METHODS
+from resyncctl.adapters.venues.via_ccxt.binance.switch import METHODS as SWITCH_METHODS
 from resyncctl.adapters.venues.via_ccxt.binance.usdm import USDM
 from resyncctl.adapters.venues.via_ccxt.classify import first_contact_error
 from resyncctl.adapters.venues.via_ccxt.envelopes import Malformed
+from resyncctl.adapters.venues.via_ccxt.horizons import BINANCE_MS, BINANCE_SOURCE
 from resyncctl.core.model import (
     Balance,
     Fill,
@@ -45,11 +48,6 @@ name, because most keys have no right to it and one refused product makes a verd
 
 FUTURES = {dialect.product: dialect for dialect in (USDM, COINM)}
 
-STALENESS_HORIZON_MS = 45_000
-"""How long an open-orders listing was seen to lag: more than 20 s (freqtrade issue 3649), 30 to 40
-s (python-binance issue 690), different answers from one call to the next (binance-api-postman issue
-102). The longest report and a margin."""
-
 PARALLEL_CANCELS = 8
 
 
@@ -60,7 +58,8 @@ class BinanceVenue:
     desk: Desk
     scopes: tuple[Scope, ...]
     request_validity_ms: int
-    staleness_horizon_ms: int = STALENESS_HORIZON_MS
+    staleness_horizon_ms: int = BINANCE_MS
+    horizon_source: str = BINANCE_SOURCE
 
     @property
     def account(self) -> str:
@@ -70,12 +69,16 @@ class BinanceVenue:
     @property
     def profile(self) -> VenueProfile:
         """What this profile promises."""
+        products = tuple(dict.fromkeys(scope.product for scope in self.scopes))
         return VenueProfile(
             venue=self.desk.venue,
             scopes=self.scopes,
             staleness_horizon_ms=self.staleness_horizon_ms,
             request_validity_ms=self.request_validity_ms,
             deep=True,
+            horizon_source=self.horizon_source,
+            reduces=tuple(name for name in products if name in REDUCE_METHODS),
+            switches=tuple(name for name in products if name in SWITCH_METHODS),
         )
 
     async def measure_clock(self) -> ClockReading | Unknown:
