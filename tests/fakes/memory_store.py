@@ -6,6 +6,7 @@ from resyncctl.core.discrepancy import Verdict
 from resyncctl.core.safety import VerdictKind, VerdictRecord
 from resyncctl.ports.store import (
     CheckpointSeen,
+    Fence,
     GateMove,
     LeaseRow,
     RunMetrics,
@@ -71,7 +72,10 @@ class MemoryStore:
     def lease(self, account: str) -> LeaseRow | None:
         return self._leases.get(account)
 
-    def remember_verdict(self, record: VerdictRecord) -> bool:
+    def remember_verdict(self, record: VerdictRecord, fence: Fence | None = None) -> bool:
+        row = self._leases.get(fence.lease) if fence is not None else None
+        if row is not None and fence is not None and row.fencing_token > fence.fencing_token:
+            return False
         self._verdicts.append(record)
         return True
 

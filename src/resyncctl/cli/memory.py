@@ -168,7 +168,9 @@ def resolve_earlier_runs(invocation: "Invocation", account: str, by_run: str) ->
 
 
 def remember_verdict(invocation: "Invocation", outcome: AccountOutcome) -> None:
-    """Keep the verdict for `status` and `gate open`."""
+    """Keep the verdict for `status` and `gate open`; a newer run's is not overwritten."""
+    from resyncctl.cli import wiring
+
     evidence = outcome.evidence
     as_of_ms, valid_ms = evidence.get("as_of_ms"), evidence.get("valid_until_ms")
     digests = evidence.get("digests")
@@ -185,7 +187,8 @@ def remember_verdict(invocation: "Invocation", outcome: AccountOutcome) -> None:
             digests={str(name): str(text) for name, text in digests.items()}
             if isinstance(digests, dict)
             else {},
-        )
+        ),
+        wiring.fence_of(invocation, outcome.account),
     )
     if not kept:
         invocation.warn("the verdict could not be remembered; `gate open` will not find it")

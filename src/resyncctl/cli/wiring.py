@@ -23,6 +23,7 @@ from resyncctl.ports.powers import (
     VenueReduce,
 )
 from resyncctl.ports.repair import CheckpointRepair
+from resyncctl.ports.store import Fence
 from resyncctl.ports.views import EngineView, GateView, MarketView, SilenceView, VenueView
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def gate_files(invocation: "Invocation", spec: "AccountSpec") -> Gate:
         invocation.configuration.state_dir,
         engine_files={spec.name: (engine_file,) if engine_file else ()},
         store=store(invocation),
+        own_token=lambda account: _leases(invocation).token_of(account),
     )
     teller = Teller(
         command=invocation.command,
@@ -107,6 +109,20 @@ def vouch(invocation: "Invocation", account: str, fencing_token: int, deadline_m
         InvariantBroken: No lease of this run carries it.
     """
     _leases(invocation).vouch(account, fencing_token, deadline_ms)
+
+
+def fence_of(invocation: "Invocation", account: str) -> Fence | None:
+    """Return the lease under which this run judges the account, None when it judges without one."""
+    for name in (account, reconcile_lease(account)):
+        token = _leases(invocation).token_of(name)
+        if token is not None:
+            return Fence(name, token)
+    return None
+
+
+def reconcile_lease(account: str) -> str:
+    """Return the name of the lease that keeps two reconciles of an account apart."""
+    return f"reconcile of {account}"
 
 
 def _leases(invocation: "Invocation") -> "Leases":
@@ -136,7 +152,7 @@ def reconcile_lock(invocation: "Invocation", account: str) -> Iterator[None]:
         LockedError: Another reconcile of the account is running.
     """
     control = leases(invocation)
-    lease = control.acquire(f"reconcile of {account}", invocation.run_id, invocation.clock.now_ms())
+    lease = control.acquire(reconcile_lease(account), invocation.run_id, invocation.clock.now_ms())
     try:
         yield
     finally:
@@ -145,7 +161,7 @@ def reconcile_lock(invocation: "Invocation", account: str) -> Iterator[None]:
 
 def holder(invocation: "Invocation", account: str) -> str | None:
     """Return who holds the account right now, None when nobody does."""
-    from resyncctl.adapters.store.lease import read_holder
+    from resyncctl.adapters.store.lease_words import read_holder
 
     return read_holder(invocation.configuration.state_dir, account)
 
@@ -215,8 +231,14 @@ def repair_of(invocation: "Invocation", spec: "AccountSpec") -> CheckpointRepair
     if engine is None or engine.state.kind != "checkpoint" or engine.state.path is None:
         return None
     from resyncctl.adapters.engine.repair import CheckpointRepairer
+    from resyncctl.adapters.store.lease_fence import FencedRepair
 
-    return CheckpointRepairer(engine.state.path, seen=store(invocation))
+    def still_ours() -> None:
+        control, now_ms = _leases(invocation), invocation.clock.now_ms()
+        control.demand((spec.name, reconcile_lease(spec.name)), now_ms)
+
+    repairer = CheckpointRepairer(engine.state.path, seen=store(invocation))
+    return FencedRepair(repairer, still_ours)
 
 
 @contextlib.asynccontextmanager

@@ -54,6 +54,14 @@ class LeaseRow:
     expires_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The lease under which something is written: refused once a newer token was granted."""
+
+    lease: str
+    fencing_token: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointSeen:
     """The newest generation of an engine's checkpoint that was ever seen here."""
@@ -144,8 +152,8 @@ class Store(Protocol):
         """Return the account's lease row, None when there never was one."""
         ...
 
-    def remember_verdict(self, record: VerdictRecord) -> bool:
-        """Remember the verdict of a run."""
+    def remember_verdict(self, record: VerdictRecord, fence: Fence | None = None) -> bool:
+        """Remember the verdict of a run; not when its fence was passed by a newer holder."""
         ...
 
     def last_verdict(

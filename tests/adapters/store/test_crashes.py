@@ -9,7 +9,7 @@ import pytest
 
 from resyncctl.adapters.store.audit import verify_chains
 from resyncctl.adapters.store.chain import read_file
-from resyncctl.adapters.store.lease import read_holder
+from resyncctl.adapters.store.lease_words import read_holder
 from resyncctl.adapters.store.runs import list_runs, resolve_account, unfinished_runs
 from resyncctl.core.exit_codes import ExitCode
 from resyncctl.sdk.gate import read_gate

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from resyncctl.adapters.store.lease import TTL_MS, Leases, read_holder
+from resyncctl.adapters.store.lease import TTL_MS, Leases
+from resyncctl.adapters.store.lease_words import read_holder
 from resyncctl.adapters.store.lock_files import lock, read_lock
 from resyncctl.adapters.store.null_store import NullStore
 from resyncctl.adapters.store.places import lock_file

@@ -8,10 +8,11 @@ again when it cannot be completed; copies that disagree are UNSAFE and not to be
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from resyncctl.adapters.store.lease_fence import refuse_stale_opener
 from resyncctl.adapters.store.places import FILE_MODE, gate_copy, private_directory
 from resyncctl.adapters.store.records import friendly
 from resyncctl.core.errors import RecordUnwritableError, RefusedError, StalePlanError
@@ -50,14 +51,24 @@ class _Move:
 
 
 class GateFiles:
-    """Implements `ports.powers.GateControl` and `ports.views.GateView`."""
+    """Implements `ports.powers.GateControl` and `ports.views.GateView`.
+
+    `own_token` gives the fencing token of this process's lease of an account, where it has one: a
+    gate is not opened by a run that a newer one has replaced. Closing never asks for it.
+    """
 
     def __init__(
-        self, state_dir: Path, *, engine_files: Mapping[str, Sequence[Path]], store: Store
+        self,
+        state_dir: Path,
+        *,
+        engine_files: Mapping[str, Sequence[Path]],
+        store: Store,
+        own_token: Callable[[str], int | None] = lambda _: None,
     ) -> None:
         self._state_dir = state_dir
         self._engine_files = {name: tuple(paths) for name, paths in engine_files.items()}
         self._store = store
+        self._own_token = own_token
 
     def read(self, account: str) -> GateReading:
         """Return the gate; UNSAFE and not trusted when a copy is missing, corrupt or different."""
@@ -83,8 +94,8 @@ class GateFiles:
         """Write the new state durably where the engine reads it, and remember it.
 
         Raises:
-            RefusedError: The move is not in `ALLOWED_MOVES`, evidence is missing for opening, or
-                somebody else moved the gate meanwhile.
+            RefusedError: The move is not in `ALLOWED_MOVES`, evidence is missing for opening,
+                another run holds the account, or somebody else moved the gate meanwhile.
             StalePlanError: The evidence for opening is not valid any more.
             RecordUnwritableError: Closing: not one copy could be closed. Opening: a copy or the
                 evidence could not be written; the gate is closed.
@@ -122,6 +133,7 @@ class GateFiles:
         copies = self.copies(move.account)
         reading = combine(move.account, copies)
         _demand(move, reading, evidence)
+        self._demand_newest(move)
         self._make_folder(copies[0].path)
         ready = _Move(
             account=move.account,
@@ -150,6 +162,16 @@ class GateFiles:
             )
         self._remember(ready, reading.state, [])
         return opened
+
+    def _demand_newest(self, move: _Move) -> None:
+        refuse_stale_opener(
+            self._state_dir,
+            self._store,
+            move.account,
+            run_id=move.run_id,
+            own_token=self._own_token(move.account),
+            now_ms=move.now_ms,
+        )
 
     def _undo(self, move: _Move, trouble: object) -> None:
         """Close every copy again: a gate that is half open is closed."""

@@ -11,7 +11,7 @@ by a disk that takes no lock file. Called by procedures through `ports.powers.Le
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -180,6 +180,26 @@ class Leases:
         ensure(mine, f"an intent for account {account} was made without its lease")
         lives = held is not None and deadline_ms < held.lease.expires_ms
         ensure(lives, f"an intent for account {account} outlives its lease")
+
+    def demand(self, accounts: Sequence[str], now_ms: int) -> None:
+        """Demand that this process holds one of these leases, and has lost none of them.
+
+        Raises:
+            LockedError: It holds none, or one was lost.
+        """
+        mine = [self._held[name].lease for name in accounts if name in self._held]
+        if not mine:
+            raise LockedError(f"account {accounts[0]} is not held by this run")
+        for lease in mine:
+            self.check(lease, now_ms)
+
+    def token_of(self, account: str) -> int | None:
+        """Return the fencing token of this process's lease, None without one.
+
+        A lease that was lost meanwhile keeps its token, which is then older than the newest.
+        """
+        held = self._held.get(account)
+        return held.lease.fencing_token if held is not None else None
 
     def held_by(self, account: str, now_ms: int) -> HeldBy | None:
         """Return who holds the account, None when nobody does or the holder cannot be named."""
@@ -373,14 +393,3 @@ class Leases:
     def _note(self, words: str) -> None:
         if words not in self._trouble:
             self._trouble.append(words)
-
-
-def read_holder(state_dir: Path, account: str, now_ms: int | None = None) -> str | None:
-    """Return in words who holds the account right now, None when nobody does."""
-    path = lock_file(state_dir, account)
-    if not is_locked(path):
-        return None
-    holder = read_lock(path)
-    if holder is None:
-        return "another process"
-    return holder.describe(time.time_ns() // 1_000_000 if now_ms is None else now_ms)

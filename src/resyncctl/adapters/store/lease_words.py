@@ -1,9 +1,14 @@
 """What the operator reads when an account is held by somebody else, or a lease was lost.
 
-Called by `lease` and `lease_taking`.
+Called by `lease`, and by wiring for the status board.
 """
 
-from resyncctl.adapters.store.lock_files import Holder
+import time
+from pathlib import Path
+
+from resyncctl.adapters.store.append_file import is_locked
+from resyncctl.adapters.store.lock_files import Holder, read_lock
+from resyncctl.adapters.store.places import lock_file
 from resyncctl.core.errors import LockedError
 from resyncctl.ports.powers import Lease
 
@@ -34,3 +39,14 @@ def replaced(lease: Lease, there: Holder | None) -> str:
     if there.taken_from != lease.holder:
         return f"its lock file was replaced or removed, and {who} has a newer one"
     return f"taken over by {who}, because: {there.reason}"
+
+
+def read_holder(state_dir: Path, account: str, now_ms: int | None = None) -> str | None:
+    """Return in words who holds the account right now, None when nobody does."""
+    path = lock_file(state_dir, account)
+    if not is_locked(path):
+        return None
+    holder = read_lock(path)
+    if holder is None:
+        return "another process"
+    return holder.describe(time.time_ns() // 1_000_000 if now_ms is None else now_ms)

@@ -5,7 +5,7 @@ Every question is answered `Unknown`, every write says that it did not happen. M
 
 from resyncctl.core.safety import VerdictKind, VerdictRecord
 from resyncctl.core.snapshot import Unknown
-from resyncctl.ports.store import CheckpointSeen, GateMove, RunMetrics, RunRow
+from resyncctl.ports.store import CheckpointSeen, Fence, GateMove, RunMetrics, RunRow
 
 
 class NullStore:
@@ -69,7 +69,11 @@ class NullStore:
         """Say why this is not known."""
         return self._unknown
 
-    def remember_verdict(self, record: VerdictRecord) -> bool:  # noqa: ARG002  # the same
+    def remember_verdict(
+        self,
+        record: VerdictRecord,  # noqa: ARG002  # the protocol's signature
+        fence: Fence | None = None,  # noqa: ARG002  # the protocol's signature
+    ) -> bool:
         """Remember nothing."""
         return False
 

@@ -17,6 +17,7 @@ from resyncctl.core.safety import VerdictKind, VerdictRecord
 from resyncctl.core.snapshot import Unknown
 from resyncctl.ports.store import (
     CheckpointSeen,
+    Fence,
     GateMove,
     LeaseRow,
     RunMetrics,
@@ -126,12 +127,19 @@ class SqliteStore:
             rows.lease_of,
         )
 
-    def remember_verdict(self, record: VerdictRecord) -> bool:
-        """Remember the verdict of a run."""
-        return self._write(
-            f"INSERT INTO verdict ({rows.VERDICT_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608  # column names of this program
-            rows.verdict_values(record),
-        )
+    def remember_verdict(self, record: VerdictRecord, fence: Fence | None = None) -> bool:
+        """Remember the verdict of a run; not when its fence was passed by a newer holder."""
+
+        def write(connection: sqlite3.Connection) -> bool:
+            if fence is not None and _is_passed(connection, fence):
+                return False
+            connection.execute(
+                f"INSERT INTO verdict ({rows.VERDICT_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608  # column names of this program
+                rows.verdict_values(record),
+            )
+            return True
+
+        return self._transaction(write) is True
 
     def last_verdict(
         self, account: str, kind: VerdictKind | None = None
@@ -249,6 +257,14 @@ class SqliteStore:
         if patient != self._patient and self._connection is not None:
             self._patient = patient
             self._connection.execute(f"PRAGMA busy_timeout = {BUSY_MS if patient else 0}")
+
+
+def _is_passed(connection: sqlite3.Connection, fence: Fence) -> bool:
+    """Whether a newer token of the lease was granted; asked in the transaction of the write."""
+    row = connection.execute(
+        "SELECT fencing_token FROM lease WHERE account = ?", (fence.lease,)
+    ).fetchone()
+    return row is not None and int(row[0]) > fence.fencing_token
 
 
 def _forbids(answer: VerdictRecord | Unknown | None) -> bool:
