@@ -28,11 +28,15 @@ def verify(
 
     async def run(invocation: "Invocation") -> "Outcome":
         from resyncctl.adapters.store.audit import anchors_of, parse_anchor, verify_chains
+        from resyncctl.adapters.store.incident_audit import verify_incidents
+        from resyncctl.adapters.store.incident_files import is_incident_id
         from resyncctl.cli import memory
         from resyncctl.core.exit_codes import ExitCode
         from resyncctl.core.snapshot import Unknown
 
-        kept = [parse_anchor(text) for text in anchor or []]
+        given = [parse_anchor(text) for text in anchor or []]
+        about_incidents = [one for one in given if is_incident_id(one.run_id)]
+        kept = [one for one in given if one not in about_incidents]
         rows = memory.store(invocation).runs(limit=10_000)
         notes = []
         if isinstance(rows, Unknown):
@@ -51,14 +55,28 @@ def verify(
             }
             for chain in report.runs
         ]
+        incidents = verify_incidents(invocation.configuration.state_dir, about_incidents)
+        chains += [
+            {
+                "name": chain.incident_id,
+                "records": chain.records,
+                "intact": not chain.problems,
+                "head": chain.head,
+                "problems": list(chain.problems),
+                "notes": list(chain.notes),
+            }
+            for chain in incidents.chains
+        ]
+        whole = report.ok and incidents.ok
         data = {
             "chains": chains,
-            "problems": [f"{one.kind}: {one.detail}" for one in report.missing],
+            "problems": [
+                *(f"{one.kind}: {one.detail}" for one in report.missing),
+                *incidents.problems,
+            ],
             "notes": notes,
-            "heads": [str(head) for head in report.heads],
+            "heads": [*(str(head) for head in report.heads), *incidents.heads],
         }
-        return invocation.outcome(
-            data=data, exit_code=ExitCode.OK if report.ok else ExitCode.DATAERR
-        )
+        return invocation.outcome(data=data, exit_code=ExitCode.OK if whole else ExitCode.DATAERR)
 
     return Job(name="audit-verify", run=run)

@@ -73,7 +73,8 @@ def note(
 ) -> Job:
     """Add a note to an incident, also to one that has ended.
 
-    Exit: 0 written, 2 there is no such incident, 65 its record is damaged, 74 it cannot be written.
+    Exit: 0 written, 2 there is no such incident, 65 the records cannot be read, 74 it cannot be
+    written, or the record of the incident is damaged.
     """
 
     async def run(invocation: "Invocation") -> "Outcome":
@@ -106,8 +107,8 @@ def close(
 ) -> Job:
     """End an incident by hand, e.g. for an account that will not trade again. The gate stays.
 
-    Exit: 0 ended, 2 there is no such incident, 20 it has ended already, 65 its record is damaged,
-    74 it cannot be written.
+    Exit: 0 ended, 2 there is no such incident, 20 it has ended already, 65 the records cannot be
+    read, 74 it cannot be written, or the record of the incident is damaged.
     """
 
     async def run(invocation: "Invocation") -> "Outcome":

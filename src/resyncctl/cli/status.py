@@ -75,6 +75,7 @@ def _account(spec: "AccountSpec", invocation: "Invocation") -> "AccountOutcome":
             "valid_until_ms": verdict.valid_until_ms,
             "run_id": verdict.run_id,
         }
+    incident = _incident(invocation, spec.name, remarks)
     needs_hands = gate.state is GateState.UNSAFE or bool(unfinished)
     code = ExitCode.BLOCKED if needs_hands else ExitCode.OK
     if not needs_hands and isinstance(verdict, Unknown):
@@ -96,11 +97,28 @@ def _account(spec: "AccountSpec", invocation: "Invocation") -> "AccountOutcome":
             },
             "last_reconcile": last,
             "unfinished_runs": unfinished,
+            "incident": incident,
             "held_by": wiring.holder(invocation, spec.name),
             "remarks": remarks,
         },
         next_step=_next(spec.name, unfinished=bool(unfinished), unsafe=needs_hands, last=last),
     )
+
+
+def _incident(
+    invocation: "Invocation", account: str, remarks: list[str]
+) -> dict[str, object] | None:
+    """Return the open incident; one that cannot be read is a remark and never "none"."""
+    from resyncctl.cli.incident_record import incidents
+    from resyncctl.core.snapshot import Unknown
+
+    found = incidents(invocation).current(account)
+    if isinstance(found, Unknown):
+        remarks.append(f"whether an incident is open is not known: {found.reason}")
+        return None
+    if found is None:
+        return None
+    return {"id": found.incident_id, "opened_ms": found.opened_ms, "reason": found.reason}
 
 
 def _next(

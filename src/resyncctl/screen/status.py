@@ -34,7 +34,19 @@ def draw(outcome: Outcome, look: Look) -> Iterator[Block]:
     else:
         yield line("no account is configured")
     for account in outcome.accounts:
+        yield from _incident(account, outcome.finished_at_ms, look)
         yield from _remarks(account, look)
+
+
+def _incident(account: AccountOutcome, now_ms: int, look: Look) -> Iterator[Line]:
+    one = _mapping(account.data.get("incident"))
+    if one:
+        lasts = span(now_ms - int(one.get("opened_ms", now_ms)))
+        yield line(
+            state(look, FAIL, "INCIDENT"),
+            f"  {account.account} for {lasts}: {one.get('reason')}",
+        )
+        yield line(f"resyncctl incident show {one.get('id')}", indent=5)
 
 
 def _unfinished(outcome: Outcome, look: Look) -> Iterator[Line]:
