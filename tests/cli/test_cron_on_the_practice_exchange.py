@@ -180,6 +180,10 @@ def test_the_doctor_is_content_with_a_healthy_desk(desk: Desk) -> None:
     found = {one["probe"]: one["state"] for one in document["accounts"][0]["data"]["probes"]}
     assert found["key"] == found["clock"] == found["engine state"] == "ok"
     assert found["open orders linear/algo"] == "ok"
+    details = {one["probe"]: one["detail"] for one in document["accounts"][0]["data"]["probes"]}
+    assert details["flatten"].startswith("can reduce spot, linear")
+    assert details["dead-man switch"].startswith("linear")
+    assert " s, " in details["staleness horizon"]
     assert {one["probe"] for one in document["data"]["probes"]} >= {"records", "store"}
     desk.control.call("set_clock_skew", milliseconds=2_000)
     skewed = desk.run("doctor")

@@ -19,7 +19,7 @@ from resyncctl.core.snapshot import EngineSnapshot, Known, Section, Unknown
 
 if TYPE_CHECKING:
     from resyncctl.cli.invocation import Invocation
-    from resyncctl.ports.views import VenueView
+    from resyncctl.ports.views import VenueProfile, VenueView
     from resyncctl.settings.specs import AccountSpec
 
 _FREE_BYTES_LEAST = 64 * 1024 * 1024
@@ -342,7 +342,23 @@ async def _listings(view: "VenueView") -> list[Probe]:
     weight = view.weight_used()
     if weight is not None:
         found.append(Probe(name="request weight", state="ok", detail=f"{weight} used"))
-    return found
+    return [*found, *_profile(view.profile)]
+
+
+def _profile(profile: "VenueProfile") -> list[Probe]:
+    """Return what proofs and powers at this venue stand on."""
+    seconds = profile.staleness_horizon_ms // 1000
+    reduces = ", ".join(profile.reduces) or "nothing by this version"
+    switches = ", ".join(profile.switches) or "none that this version can arm"
+    return [
+        Probe(
+            name="staleness horizon",
+            state="ok",
+            detail=f"{seconds} s, {profile.horizon_source}",
+        ),
+        Probe(name="flatten", state="ok", detail=f"can reduce {reduces}"),
+        Probe(name="dead-man switch", state="ok", detail=switches),
+    ]
 
 
 def _unknown(name: str, reason: str) -> Probe:
