@@ -422,7 +422,7 @@ async def test_only_the_typed_name_satisfies_the_confirmation(world: World) -> N
         await world.run(confirmed_name=None)
     with pytest.raises(DeclinedError):
         await world.run(confirmed_name="other")
-    world.prompter.script = [("reduce 1 holding worth 100 USDT, at most 101 USDT", "yes")]
+    world.prompter.script = [("reduce 1 holding worth 100.00 USDT, at most 101.00 USDT", "yes")]
     with pytest.raises(DeclinedError):
         await world.run(confirmed_name=None)
     assert not world.venue.permits

@@ -100,7 +100,8 @@ class Target:
 class FlattenPlan:
     """What one run may do. `caps` are the notional caps by quote asset, `worth` what it adds up to.
 
-    `unread` are places that could not be read; what they hold is not known.
+    `orders` and `stops` count what rests: ordinary orders, and protective ones. `unread` are places
+    that could not be read; what they hold is not known.
     """
 
     account: str
@@ -111,6 +112,7 @@ class FlattenPlan:
     targets: tuple[Target, ...]
     caps: Mapping[str, Decimal] = field(default_factory=dict)
     orders: int = 0
+    stops: int = 0
     unread: tuple[str, ...] = ()
 
     @property
@@ -165,7 +167,8 @@ def plan_flatten(
         wish=wish,
         targets=targets,
         caps=caps_for(worth_of(targets), wish),
-        orders=len(reading.orders),
+        orders=sum(not order.protective for order in reading.orders),
+        stops=sum(order.protective for order in reading.orders),
         unread=reading.unread,
     )
 

@@ -138,6 +138,7 @@ _PLAN: Final = (
     ),
     Entry("caps", "caps", _AMOUNTS),
     Entry("orders", "orders", _COUNT),
+    Entry("stops", "stops", _COUNT),
     Entry("unread", "unread", _TEXTS),
 )
 

@@ -5,9 +5,9 @@ ends the run; the confirmation is the account's name in full, and nothing else s
 by `procedures.flatten`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from resyncctl.core.errors import DeclinedError, RefusedError, StalePlanError
 from resyncctl.core.flatten_holdings import AccountReading, Choice
@@ -20,6 +20,7 @@ from resyncctl.ports.prompts import Prompter
 from resyncctl.procedures.cancel_planning import CancelAllRequest
 
 STOPS_NAMED_MAX = 6
+CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,12 +214,13 @@ async def confirm(
 
 def plan_words(plan: FlattenPlan) -> str:
     """Return the blast radius, e.g. "cancel 3 orders; reduce 4 holdings, 182400 USDT; ..."."""
-    worth = ", ".join(f"{plain(amount)} {quote}" for quote, amount in sorted(plan.worth.items()))
-    caps = ", ".join(f"{plain(amount)} {quote}" for quote, amount in sorted(plan.caps.items()))
+    worth, caps = amounts(plan.worth), amounts(plan.caps)
     reducible = len(plan.reducible)
     words = f"cancel {_counted(plan.orders, 'order')}; reduce {_counted(reducible, 'holding')}"
     if reducible:
         words += f" worth {worth}, at most {caps}, slippage at most {percent(plan)}"
+    if plan.stops:
+        words += f"; {_counted(plan.stops, 'protective stop')}"
     blocked = sum(target.blocked is not None for target in plan.targets)
     dust = sum(target.is_dust for target in plan.targets)
     if blocked:
@@ -226,6 +228,14 @@ def plan_words(plan: FlattenPlan) -> str:
     if dust:
         words += f"; {dust} dust"
     return words
+
+
+def amounts(by_quote: Mapping[str, Decimal]) -> str:
+    """Return amounts in hundredths, rounded up, e.g. "1250.20 USDT, 3.00 USD"."""
+    return ", ".join(
+        f"{amount.quantize(CENT, ROUND_CEILING)} {quote}"
+        for quote, amount in sorted(by_quote.items())
+    )
 
 
 def percent(plan: FlattenPlan) -> str:

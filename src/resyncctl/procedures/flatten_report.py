@@ -120,6 +120,7 @@ def rehearsed(
             "holdings": len(rows),
             "reducible": len(plan.reducible),
             "orders": plan.orders,
+            "stops": plan.stops,
             "kept_protective": len(kept),
         },
         evidence={
@@ -228,10 +229,11 @@ def _missing(
     if state.proof is None:
         missing.append("the end was not read")
     else:
+        # Where something is left no time is spent on proving the rest empty; that says nothing new.
         missing += [
             f"{product}: {judged.why}"
             for product, judged in state.proof.products.items()
-            if judged.state is not Flatness.FLAT
+            if judged.state is not Flatness.FLAT and (judged.left is None or not missing)
         ]
     cancelled = state.cancelled
     if cancelled is None:

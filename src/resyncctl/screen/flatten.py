@@ -23,7 +23,7 @@ _MARKS: Mapping[str, Mark] = {
     "unproven": UNKNOWN,
 }
 _PLAN = (
-    Column(heading="SYMBOL", shrink=True, least=10),
+    Column(heading="SYMBOL", shrink=True, least=13),
     Column(heading="LEG"),
     Column(heading="HELD", right=True),
     Column(heading="ORDER"),
@@ -34,7 +34,7 @@ _PLAN = (
     Column(heading="STATE"),
 )
 _RESULT = (
-    Column(heading="SYMBOL", shrink=True, least=10),
+    Column(heading="SYMBOL", shrink=True, least=13),
     Column(heading="LEG"),
     Column(heading="HELD", right=True),
     Column(heading="FILLED", right=True),
@@ -156,7 +156,13 @@ def _plan_end(account: AccountOutcome, look: Look) -> Iterator[Line]:
 
 def _result_end(account: AccountOutcome, look: Look) -> Iterator[Line]:
     evidence = account.evidence
-    missing = _list(evidence.get("not_proved"))
+    # What is wrong with a holding stands in its row already.
+    holdings = tuple(
+        f"{one['symbol']} {one['leg']}: " for one in _rows(account.data.get("holdings"))
+    )
+    missing = [
+        words for words in _list(evidence.get("not_proved")) if not words.startswith(holdings)
+    ]
     if account.status == "flat":
         seconds = account.timings.get("proof_ms", 0) // 1000
         yield line(
