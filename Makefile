@@ -61,6 +61,18 @@ format: $(VENV)/.development ## Format the code
 bench: $(VENV)/.development ## Measure against named alternatives and print ratios
 	$(BIN)/python -m benchmarks.run
 
+.PHONY: evidence
+evidence: $(VENV)/.development ## Write docs/safety-evidence.md from the committed results
+	$(BIN)/python -m tests.evidence.report
+
+.PHONY: mutation
+mutation: $(VENV)/.development ## Change the safety core in small ways and see that tests notice
+	nice $(BIN)/python -m tests.mutation.hunt
+
+.PHONY: process-tier
+process-tier: $(VENV)/.development ## Kill real processes at every effect; takes a while
+	RESYNCCTL_PROCESS_TIER=1 $(BIN)/python -m pytest -q tests/process
+
 .PHONY: clean
 clean: ## Remove everything that these commands made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.* .import_linter_cache

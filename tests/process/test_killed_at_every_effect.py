@@ -1,6 +1,8 @@
 """kill -9 at every k-th effect: a durable record, a gate file, or an answered request."""
 
 from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -39,3 +41,50 @@ CANCEL_ALL = Verb(
 @pytest.mark.invariant("I12", "I23", "I24", "I25", "I26", "I28")
 def test_cancel_all(homes: Callable[[], Home]) -> None:
     sweep(CANCEL_ALL, homes)
+
+
+def holding(home: Home) -> None:
+    """A long, a short and a spot asset, with orders of the engine's that rest."""
+    resting(home)
+    home.control("set_position", symbol="BTCUSDT", amount="0.05", entry_price="60000")
+    home.control("set_position", symbol="ETHUSDT", amount="-0.5", entry_price="3000")
+    home.control("deposit", asset="BNB", amount="2", market="spot")
+
+
+def flatten_words(home: Home) -> tuple[str, ...]:
+    return (
+        *("flatten", home.account, "--into", "USDT", "--max-slippage", "0.01"),
+        *("--confirm", home.account, "--reason", "killed on purpose"),
+    )
+
+
+def flat(home: Home, ended: Ended) -> None:
+    assert ended.code == 0, ended.said
+    truth = home.control("truth")
+    assert not truth["positions"]
+    assert not home.orders()
+    assert home.gate() == "UNSAFE"
+    reduced_exactly_once(truth["fills"], "BTCUSDT", "0.05")
+    reduced_exactly_once(truth["fills"], "ETHUSDT", "0.5")
+
+
+def reduced_exactly_once(fills: list[dict[str, Any]], symbol: str, quantity: str) -> None:
+    """No duplicate effect: what was traded is what was held, so nothing flipped on the way."""
+    traded = [fill for fill in fills if fill["symbol"] == symbol and fill["market"] == "usdm"]
+    assert sum(Decimal(fill["quantity"]) for fill in traded) == Decimal(quantity), traded
+    assert len({fill["side"] for fill in traded}) == 1, traded
+
+
+FLATTEN = Verb(
+    name="flatten",
+    words=flatten_words,
+    prepare=holding,
+    finished=flat,
+    proved=lambda home: False,
+    over=("record ended", "record flatten_ended"),
+)
+
+
+@pytest.mark.invariant("I16", "I17", "I19", "I23", "I25", "I26")
+def test_flatten(homes: Callable[[], Home]) -> None:
+    sweep(FLATTEN, homes)
