@@ -203,19 +203,21 @@ def test_runs_are_named_once_in_the_order_of_their_appearance() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "trusted", "last", "begins"),
+    ("state", "trusted", "last", "copy_open", "begins"),
     [
-        (GateState.RUNNING, True, None, True),
-        (GateState.SAFE, True, None, True),
-        (GateState.UNSAFE, True, "RUNNING", False),
-        (GateState.UNSAFE, False, None, False),
-        (GateState.UNSAFE, False, "UNSAFE", False),
-        (GateState.UNSAFE, False, "SAFE", True),
-        (GateState.UNSAFE, False, "RUNNING", True),
+        (GateState.RUNNING, True, None, False, True),
+        (GateState.SAFE, True, None, False, True),
+        (GateState.UNSAFE, True, "RUNNING", False, False),
+        (GateState.UNSAFE, False, None, False, False),
+        (GateState.UNSAFE, False, "UNSAFE", False, False),
+        (GateState.UNSAFE, False, "SAFE", False, True),
+        (GateState.UNSAFE, False, "RUNNING", False, True),
+        (GateState.UNSAFE, False, None, True, True),
+        (GateState.UNSAFE, False, "UNSAFE", True, True),
     ],
 )
 def test_an_incident_begins_where_a_gate_was_open(
-    state: GateState, *, trusted: bool, last: str | None, begins: bool
+    state: GateState, *, trusted: bool, last: str | None, copy_open: bool, begins: bool
 ) -> None:
     before = GateReading(
         account="main",
@@ -226,7 +228,7 @@ def test_an_incident_begins_where_a_gate_was_open(
         sequence=1,
         trusted=trusted,
     )
-    assert opens_incident(before, last) is begins
+    assert opens_incident(before, last, copy_open=copy_open) is begins
 
 
 STATES = st.sampled_from(["UNSAFE", "SAFE", "RUNNING"])

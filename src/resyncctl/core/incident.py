@@ -145,15 +145,17 @@ class Incident:
         return max(0, (now_ms if self.ended_ms is None else self.ended_ms) - self.began_ms)
 
 
-def opens_incident(before: GateReading, last_known: str | None) -> bool:
-    """Given the gate before a closing, and the last recorded move, whether an incident begins.
+def opens_incident(before: GateReading, last_known: str | None, *, copy_open: bool) -> bool:
+    """Given the gate before a closing, say whether an incident begins with it.
 
     A gate that was open begins one. A gate that cannot be believed means UNSAFE by itself, but it
-    may have been open a moment ago; only a gate that was never opened on this host begins none.
+    may have let an engine trade a moment ago: because one of its copies said so (`copy_open`), or
+    because the last recorded move opened it (`last_known`, None where no move is recorded). A gate
+    that was never opened on this host begins none.
     """
     if before.trusted:
         return before.state is not GateState.UNSAFE
-    return last_known not in {None, GateState.UNSAFE.value}
+    return copy_open or last_known not in {None, GateState.UNSAFE.value}
 
 
 def runs_of(events: Sequence[IncidentEvent]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from resyncctl.adapters.store.gate import GateCopy
 from resyncctl.adapters.store.incident_files import broken_links, read_all
 from resyncctl.adapters.store.incidents import Incidents
 from resyncctl.adapters.store.recorded_gate import RecordedGate, Teller
@@ -28,6 +29,7 @@ class ScriptedGate:
     def __init__(self, store: MemoryStore) -> None:
         self.state = GateState.RUNNING
         self.trusted = True
+        self.engine_copy = GateState.UNSAFE
         self.failure: RecordUnwritableError | RefusedError | None = None
         self._store = store
 
@@ -40,6 +42,22 @@ class ScriptedGate:
             by="desk",
             sequence=1,
             trusted=self.trusted,
+        )
+
+    def copies(self, account: str) -> Sequence[GateCopy]:
+        del account
+        return (
+            GateCopy(
+                path=Path("engine"),
+                role="engine",
+                state=self.engine_copy,
+                trusted=True,
+                reason="",
+                sequence=1,
+                since_ms=NOW_MS,
+                run_id="r0",
+                by="desk",
+            ),
         )
 
     def move(
@@ -152,6 +170,13 @@ def test_a_gate_that_cannot_be_believed_begins_one_when_it_was_open_last(desk: D
     desk.move(GateState.SAFE)
     desk.gate.trusted = False
     desk.move(GateState.UNSAFE, run_id="r2")
+    assert desk.only().is_open
+
+
+def test_a_gate_of_which_one_copy_lets_the_engine_trade_begins_one(desk: Desk) -> None:
+    desk.gate.trusted = False
+    desk.gate.engine_copy = GateState.RUNNING
+    desk.move(GateState.UNSAFE)
     assert desk.only().is_open
 
 

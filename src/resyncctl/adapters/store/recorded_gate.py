@@ -6,10 +6,11 @@ reaches whoever moves the gate, it is said through `warn`; a move that failed is
 failed; an incident that could not be written down when it began is begun as soon as it can be.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from resyncctl.adapters.store.gate import GateCopy
 from resyncctl.adapters.store.incidents import Incidents
 from resyncctl.core.errors import RecordUnwritableError, ResyncError
 from resyncctl.core.gate import GateReading, GateState
@@ -24,7 +25,11 @@ _OPEN = frozenset({GateState.SAFE.value, GateState.RUNNING.value})
 
 
 class MovableGate(GateControl, GateView, Protocol):
-    """Both hands of one gate."""
+    """Both hands of one gate, and each of its copies."""
+
+    def copies(self, account: str) -> Sequence[GateCopy]:
+        """Return every copy as it stands."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +70,11 @@ class RecordedGate:
     ) -> GateReading:
         """Move the gate, then tell of it. Raises what the gate itself raises, and nothing else."""
         before = self._gate.read(account)
-        move = _Move(account, to, reason, by, run_id, now_ms)
+        copy_open = not before.trusted and any(
+            copy.trusted and copy.state is not GateState.UNSAFE
+            for copy in self._gate.copies(account)
+        )
+        move = _Move(account, to, reason, by, run_id, now_ms, copy_open)
         try:
             moved = self._gate.move(
                 account,
@@ -104,14 +113,15 @@ class RecordedGate:
         self._say(self._add(IncidentEventKind.GATE_NOT_MOVED, move, before, told))
 
     def _begins(self, move: "_Move", before: GateReading) -> bool:
-        if before.trusted:
-            return opens_incident(before, None)
+        if before.trusted or move.copy_open:
+            return opens_incident(before, None, copy_open=move.copy_open)
         history = self._store.gate_history(move.account)
         if isinstance(history, Unknown):
             return True
         own = (move.run_id, move.now_ms)
         earlier = [one for one in history if (one.run_id, one.at_ms) != own]
-        return opens_incident(before, earlier[0].to_state if earlier else None)
+        last_known = earlier[0].to_state if earlier else None
+        return opens_incident(before, last_known, copy_open=False)
 
     def _catch_up(self, account: str) -> None:
         """Begin late what could not be begun in time: no disk, no lock, a record that was lost."""
@@ -192,3 +202,4 @@ class _Move:
     by: str
     run_id: str
     now_ms: int
+    copy_open: bool
