@@ -1,7 +1,8 @@
 """What every reading of a Binance account shares: the connection, the clock, the instruments.
 
-Promises: a read is repeated at most once, after a broken connection or a refused timestamp, and
-then only after the clock was measured again; a read that fails says why in an operator's words.
+Promises: a read is repeated at most once: after a broken connection, a server's error, an answer
+that cannot be trusted, or a refused timestamp, and then after the clock was measured again; a read
+that fails says why in an operator's words.
 Called by `spot`, `futures`, `cancels` and `venue`.
 """
 
@@ -20,7 +21,7 @@ from resyncctl.adapters.venues.via_ccxt.clock import NoMoreProbes
 from resyncctl.adapters.venues.via_ccxt.connect import Connection
 from resyncctl.adapters.venues.via_ccxt.envelopes import Malformed, Row
 from resyncctl.adapters.venues.via_ccxt.markets import Markets
-from resyncctl.adapters.venues.via_ccxt.transport import Attempt, Phase
+from resyncctl.adapters.venues.via_ccxt.transport import Attempt, Phase, UntrustedAnswer
 from resyncctl.core.snapshot import Known, Section, Unknown, Window
 from resyncctl.ports.views import Clock, ClockReading
 
@@ -68,7 +69,7 @@ class Desk:
             return first
         if is_clock_error(first):
             await self.measure()
-        elif worth_a_second_read(first):
+        elif worth_a_second_read(first) or isinstance(first.cause, UntrustedAnswer):
             await self.clock.sleep_ms(SECOND_READ_AFTER_MS)
         else:
             return first
