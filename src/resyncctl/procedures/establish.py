@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from resyncctl.core.conservation import Conservation, Holdings, conserve, holdings_of
-from resyncctl.core.discrepancy import Verdict
+from resyncctl.core.discrepancy import Kind, Verdict
 from resyncctl.core.model import Order, Scope
 from resyncctl.core.open_requests import OpenRequest, last_deadline_ms
 from resyncctl.core.plan import Selection, order_key
@@ -34,7 +34,13 @@ from resyncctl.ports.views import Clock, EngineView, GateView, Progress, Silence
 from resyncctl.procedures.establish_watch import Landing, Watched, WatchRequest, watch
 from resyncctl.procedures.holdings import read_holdings
 from resyncctl.procedures.prove_absence import settle_all
-from resyncctl.procedures.reconcile import Look, ReconcileRequest, digests_now, look_once
+from resyncctl.procedures.reconcile import (
+    RESTS_AT_THE_EXCHANGE,
+    Look,
+    ReconcileRequest,
+    digests_now,
+    look_once,
+)
 from resyncctl.procedures.witness import WitnessedJournal, WitnessedVenue
 
 __all__ = ["EstablishRequest", "Established", "Tools", "establish"]
@@ -42,6 +48,24 @@ __all__ = ["EstablishRequest", "Established", "Tools", "establish"]
 
 ANSWERED_OTHERWISE = frozenset({ARM, DISARM, "reduce", "cancel_order", "cancel_symbol"})
 """Requests that leave nothing behind once their deadline has passed."""
+
+
+PASSING = frozenset({Kind.SECTION_UNREADABLE, Kind.WINDOW_NOT_COVERED, Kind.MOVING})
+"""Kinds that say that one reading did not work; the next one may."""
+
+LASTING = frozenset(
+    {
+        Kind.CHECKPOINT_STALE,
+        Kind.CHECKPOINT_CORRUPT,
+        Kind.CHECKPOINT_FOREIGN,
+        Kind.SCOPE_NOT_COVERED,
+        Kind.UNMAPPED_INSTRUMENT,
+    }
+)
+"""Kinds that no other look changes."""
+
+PAUSE_MAX_MS = 15_000
+BEGINNINGS = 3
 
 
 async def _nothing() -> None:
@@ -150,7 +174,7 @@ async def establish(request: EstablishRequest, tools: Tools) -> Established:
     """
     venue = tools.venue
     tools.progress.say(request.account, "clock", "measuring the exchange's clock")
-    clock_words = _clock_words(await venue.measure_clock(), venue)
+    measured = await venue.measure_clock()
     for one in _left_behind(request):
         for order in one.orders:
             venue.seen.setdefault(order_key(order), order)
@@ -161,8 +185,8 @@ async def establish(request: EstablishRequest, tools: Tools) -> Established:
     watched = await watch(_watch_request(request, tools), tools)
     settled = await _settle(request, watched, tools)
     countdowns = await tools.countdowns()
-    await tools.before_compare()
-    look, law = await _compare(request, began, tools)
+    look, law = await _compare(request, began, tools, patient=not watched.unexpected)
+    clock_words = _clock_words(measured, venue)
     return _judge(request, tools, _Seen(clock_words, watched, settled, countdowns, look, law))
 
 
@@ -201,7 +225,8 @@ def _unanswered(request: EstablishRequest, tools: Tools) -> tuple[str, ...] | Un
 
 
 def _clock_words(reading: object, venue: WitnessedVenue) -> str | Unknown:
-    if isinstance(reading, Unknown):
+    """Any measurement of this run counts: one that fails takes no other back."""
+    if isinstance(reading, Unknown) and venue.offset_ms is None:
         return reading
     return f"{venue.offset_ms} ms off, known within {venue.skew_ms} ms"
 
@@ -240,7 +265,8 @@ async def _settle(request: EstablishRequest, watched: Watched, tools: Tools) -> 
         for key, order in asked.items()
         if key not in kept and key not in watched.final and not order.is_terminal
     }
-    patience_ms = tools.clock.monotonic_ms() + _horizon_ms(tools)
+    # What still rests will not settle by waiting: it has to be cancelled first.
+    patience_ms = tools.clock.monotonic_ms() + (0 if watched.unexpected else _horizon_ms(tools))
     found = await settle_all(
         wanted,
         venue=tools.venue,
@@ -259,15 +285,18 @@ def _horizon_ms(tools: Tools) -> int:
 
 
 async def _compare(
-    request: EstablishRequest, began: Holdings | Unknown, tools: Tools
+    request: EstablishRequest, began: Holdings | Unknown, tools: Tools, *, patient: bool
 ) -> tuple[Look, Conservation | Unknown]:
-    """Look at both sides; look again while the fills or the ledger still lag behind the holdings.
+    """Look at both sides; look again while what stands in the way may pass by itself.
 
-    A listing of fills may show a fill later than the position does. Nothing is forgiven for it: the
-    law must be kept in the end, within the time in which listings lag.
+    A listing of fills may show a fill later than the position does, and a section that could not be
+    read may be read the next time. Nothing is forgiven for it: the law must be kept and both sides
+    must agree in the end, within the time in which listings lag.
     """
-    patience_ms = tools.clock.monotonic_ms() + _horizon_ms(tools)
+    patience_ms = tools.clock.monotonic_ms() + (_horizon_ms(tools) if patient else 0)
+    pause_ms = tools.policy.settle_delay_ms
     while True:
+        await tools.before_compare()
         look = await look_once(
             ReconcileRequest(
                 account=request.account, scopes=request.scopes, symbols=request.symbols
@@ -280,15 +309,27 @@ async def _compare(
         )
         law = _law(began, look, tools.policy)
         now_ms = tools.clock.monotonic_ms()
-        lags = isinstance(law, Conservation) and law.violations
         over = now_ms >= min(request.deadline_ms, patience_ms) or tools.interrupted()
-        if over or not (lags or look.venue.moving is not None):
+        if over or not _may_still_agree(look, law, repairs=tools.before_compare is not _nothing):
             return look, law
         tools.progress.say(
-            request.account, "conservation", "waiting for fills and ledger to follow the holdings"
+            request.account, "conservation", "waiting for the readings to become whole and equal"
         )
         await tools.each_read()
-        await tools.clock.sleep_ms(tools.policy.settle_delay_ms)
+        await tools.clock.sleep_ms(pause_ms)
+        pause_ms = min(2 * pause_ms, PAUSE_MAX_MS)
+
+
+def _may_still_agree(look: Look, law: Conservation | Unknown, *, repairs: bool) -> bool:
+    """Whether another look may end otherwise: something lags, or one reading did not work."""
+    if look.venue.moving is not None or (isinstance(law, Conservation) and law.violations):
+        return True
+    kinds = {finding.kind for finding in look.comparison.findings}
+    if kinds & (LASTING | RESTS_AT_THE_EXCHANGE):
+        return False
+    if kinds & PASSING or look.venue.clock_offset_ms is None:
+        return True
+    return repairs and look.comparison.verdict is Verdict.DISCREPANT
 
 
 def _law(began: Holdings | Unknown, look: Look, policy: Policy) -> Conservation | Unknown:

@@ -212,9 +212,13 @@ class _Run:
 
     async def _attempt(self) -> Established:
         last = self.hands.state.last
-        if last is None or may_mend(last, self.hands.tools.venue.profile) == "cancel":
+        if last is None or self._mends(last) == "cancel":
             await self.hands.make_quiet()
         return await establish(self.hands.what_to_establish(), self.hands.looking())
+
+    def _mends(self, found: Established) -> str | None:
+        repairs = self.hands.request.want_repair and self.hands.repair is not None
+        return may_mend(found, self.hands.tools.venue.profile, repairs=repairs)
 
     async def _waits_for_the_exchange(self, error: ResyncError) -> bool:
         """Whether to try again; an exchange that is away comes back before it is given up."""
@@ -264,7 +268,7 @@ class _Run:
             fires_ms = self.hands.switches.state().fires_by_ms or 0
             pause_ms = max(pause_ms, fires_ms - tools.clock.now_ms())
         out_of_time = tools.clock.monotonic_ms() + pause_ms >= self.hands.deadline_ms
-        mends = may_mend(found, tools.venue.profile)
+        mends = self._mends(found)
         if mends is None or out_of_time or self.hands.state.attempts >= self.hands.request.attempts:
             self._escalate(found, "time is up" if out_of_time else "another attempt mends nothing")
             return False
@@ -293,9 +297,13 @@ class _Run:
         """Record the verdict, and move the gate to SAFE when it was asked for."""
         record_verdict(found, self.hands.tools.journal)
         record = found.record(self.hands.tools.journal.run_id)
-        if not self.remember(record):
+        remembered = self.remember(record)
+        if not remembered:
             self.hands.state.trouble.append("the verdict could not be remembered on this host")
         if found.safety is not Safety.SAFE or self.hands.request.until != "safe":
+            return
+        if not remembered:
+            # Opening needs what can be found again: the next step would have nothing to stand on.
             return
         tools = self.hands.tools
         self.hands.lease.assure(tools.clock.now_ms(), tools.policy.request_validity_ms)

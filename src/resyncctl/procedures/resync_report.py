@@ -7,6 +7,7 @@ condition by condition; no code that promises "nothing was sent" is used. Called
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from resyncctl.core.discrepancy import Kind
 from resyncctl.core.exit_codes import ExitCode
 from resyncctl.core.gate import GateReading, GateState
 from resyncctl.core.model import Order
@@ -15,7 +16,7 @@ from resyncctl.core.safety import Name, Safety
 from resyncctl.core.switches import SwitchState, SwitchTarget
 from resyncctl.ports.powers import DeadManSwitch
 from resyncctl.ports.views import VenueProfile
-from resyncctl.procedures.establish import Established
+from resyncctl.procedures.establish import LASTING, PASSING, Established
 from resyncctl.procedures.reconcile import RESTS_AT_THE_EXCHANGE
 from resyncctl.procedures.resync_skip import SkipDecision
 from resyncctl.procedures.verify import condition_lines, evidence_of, next_step
@@ -71,22 +72,33 @@ class ResyncState:
             self.repaired += int(done.get("events", 0))
 
 
-def may_mend(found: Established, profile: VenueProfile) -> str | None:
-    """Return whether a `cancel` or another `look` may mend what fails; None when neither can."""
+def may_mend(found: Established, profile: VenueProfile, *, repairs: bool = False) -> str | None:
+    """Return whether a `cancel` or another `look` may mend what fails; None when neither can.
+
+    With `repairs` the next look brings a checkpoint of our own to the exchange's truth again.
+    """
     failing = {Name(str(one.name)) for one in found.failing}
     if profile.not_covered:
         failing.discard(Name.SCOPES)
     if failing & BY_CANCEL:
         return "cancel"
-    comparison = found.look.comparison
-    if Name.AGREED in failing:
-        if {finding.kind for finding in comparison.findings} & RESTS_AT_THE_EXCHANGE:
-            return "cancel"
-        if comparison.blocks_resume or not (failing & BY_LOOKING):
-            return None
-    if Name.SILENCE in failing or Name.GATE in failing or Name.ANSWERED in failing:
+    kinds = {finding.kind for finding in found.look.comparison.findings}
+    if Name.AGREED in failing and kinds & RESTS_AT_THE_EXCHANGE:
+        return "cancel"
+    if failing & {Name.SILENCE, Name.GATE, Name.ANSWERED}:
         return None
-    return "look" if failing & BY_LOOKING else None
+    if Name.AGREED in failing and not _may_agree(found, kinds, failing, repairs=repairs):
+        return None
+    return "look" if failing & (BY_LOOKING | {Name.AGREED}) else None
+
+
+def _may_agree(found: Established, kinds: set[Kind], failing: set[Name], *, repairs: bool) -> bool:
+    """Whether both sides may agree at the next look although they do not now."""
+    if kinds & LASTING:
+        return False
+    if repairs or kinds & PASSING:
+        return True
+    return not found.look.comparison.blocks_resume and bool(failing & BY_LOOKING)
 
 
 def switch_targets(
