@@ -7,8 +7,9 @@ by the house test and by the generator of the evidence.
 import ast
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
@@ -41,7 +42,8 @@ def invariants() -> list[Invariant]:
     return [Invariant(**row) for row in rows]
 
 
-def guards(tests: Path = TESTS) -> list[Guard]:
+@cache
+def guards(tests: Path = TESTS) -> tuple[Guard, ...]:
     """Return every test with a marker, by file and name."""
     found = []
     for path in sorted(tests.rglob("test_*.py")):
@@ -54,10 +56,10 @@ def guards(tests: Path = TESTS) -> list[Guard]:
                 numbers = tuple(dict.fromkeys([*own, *whole_file]))
                 if numbers or any(_marks(decorator) for decorator in node.decorator_list):
                     found.append(Guard(name, node.name, numbers))
-    return sorted(found, key=lambda guard: (guard.file, guard.test))
+    return tuple(sorted(found, key=lambda guard: (guard.file, guard.test)))
 
 
-def by_invariant(found: list[Guard]) -> dict[str, list[Guard]]:
+def by_invariant(found: Iterable[Guard]) -> dict[str, list[Guard]]:
     """Return the tests of each invariant that any test names."""
     sorted_out: dict[str, list[Guard]] = defaultdict(list)
     for guard in found:

@@ -103,6 +103,8 @@ def _walk(node: ast.AST, function: str) -> Iterator[_Change]:
             if not _is_docstring(statement):
                 yield from _walk(statement, inner)
         return
+    if _is_wording(node):
+        return
     if isinstance(node, ast.expr):
         yield from (_Change(node, after, function) for after in _expression(node))
     if isinstance(node, ast.stmt):
@@ -126,6 +128,19 @@ def _children(node: ast.AST) -> Iterator[ast.AST]:
     for child in ast.iter_child_nodes(node):
         if not _is_docstring(child):
             yield child
+
+
+def _is_wording(node: ast.AST) -> bool:
+    """Whether this only chooses between texts for people."""
+    if isinstance(node, ast.IfExp):
+        return _is_text(node.body) and _is_text(node.orelse)
+    return isinstance(node, ast.BoolOp) and _is_text(node.values[-1])
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.JoinedStr) or (
+        isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
 
 
 def _is_docstring(node: ast.AST) -> bool:
