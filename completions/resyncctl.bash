@@ -20,7 +20,7 @@ _resyncctl() {
         fi
     done
     case "$command" in
-        '') verbs='audit cancel-all completion config demo doctor engine flatten gate help incident init reconcile schema sim status venue watch' flags='--config --output --json --quiet --verbose --color --no-input --version --help' ;;
+        '') verbs='audit cancel-all completion config demo doctor engine flatten gate help incident init reconcile resync schema sim status venue verify watch' flags='--config --output --json --quiet --verbose --color --no-input --version --help' ;;
         audit) verbs='verify' flags='' ;;
         'audit verify') verbs='' flags='--anchor --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         cancel-all) verbs='' flags='--symbol --prefix --stale --include-protective --reason --dry-run --expect-plan --yes -y --deadline --lock-timeout --take-over --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
@@ -48,12 +48,14 @@ _resyncctl() {
         'incident show') verbs='' flags='--config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         init) verbs='' flags='--demo --ready-file --overwrite --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         reconcile) verbs='' flags='--since --symbol --second-look --no-second-look --emit-events --repair --every --splay --metrics-file --heartbeat --engine-snapshot --venue-snapshot --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
+        resync) verbs='' flags='--reason --skip-cancel --until --repair --protective --engine-stopped --yes -y --take-over --lock-timeout --deadline --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         schema) verbs='' flags='--config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         sim) verbs='serve' flags='' ;;
         'sim serve') verbs='' flags='--port --seed --symbols --state-dir --ready-file --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         status) verbs='' flags='--watch --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         venue) verbs='show' flags='' ;;
         'venue show') verbs='' flags='--since --symbol --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
+        verify) verbs='' flags='--resume --confirm --watch --no-watch --engine-stopped --reason --take-over --lock-timeout --deadline --config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
         watch) verbs='' flags='--config --output -o --json --quiet -q --verbose -v --color --no-input --log-format' ;;
     esac
     case "$current" in
@@ -64,7 +66,7 @@ _resyncctl() {
         return
     fi
     case "${command%% *}" in
-    cancel-all|doctor|engine|flatten|gate|incident|reconcile|status|venue|watch) COMPREPLY=($(compgen -W "$(_resyncctl_accounts)" -- "$current")) ;;
+    cancel-all|doctor|engine|flatten|gate|incident|reconcile|resync|status|venue|verify|watch) COMPREPLY=($(compgen -W "$(_resyncctl_accounts)" -- "$current")) ;;
     esac
 }
 complete -o default -F _resyncctl resyncctl

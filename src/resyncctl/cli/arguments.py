@@ -31,6 +31,13 @@ TakeOver = Annotated[
         help="Take the account from the run that holds it, and say why.",
     ),
 ]
+EngineStopped = Annotated[
+    bool,
+    typer.Option(
+        "--engine-stopped",
+        help="Your word, in your name, that the engine is stopped; where nothing can observe it.",
+    ),
+]
 LockTimeout = Annotated[
     str | None,
     typer.Option(

@@ -22,10 +22,12 @@ from resyncctl.cli import (
     init,
     options,
     reconcile,
+    resync,
     sim,
     status,
     topics,
     venue,
+    verify,
     watch,
 )
 from resyncctl.cli.job import Job
@@ -58,6 +60,8 @@ def tree() -> typer.Typer:
         ("watch", watch.command),
         ("reconcile", reconcile.command),
         ("cancel-all", cancel_all.command),
+        ("resync", resync.command),
+        ("verify", verify.command),
         ("flatten", flatten.command),
         ("doctor", doctor.command),
         ("init", init.command),

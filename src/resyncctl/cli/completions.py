@@ -17,6 +17,8 @@ _TAKES_ACCOUNTS = frozenset(
         "watch",
         "reconcile",
         "cancel-all",
+        "resync",
+        "verify",
         "flatten",
         "doctor",
         "gate",

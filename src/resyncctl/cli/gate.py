@@ -73,14 +73,16 @@ def open_command(
         ),
     ] = None,
 ) -> Job:
-    """Open the gate one step: UNSAFE to SAFE, SAFE to RUNNING. Needs a fresh, clean verdict.
+    """Open the gate one step: UNSAFE to SAFE, SAFE to RUNNING. Needs a fresh safety verdict.
+
+    Such a verdict comes from `verify` or `resync`; a comparison alone opens nothing.
 
     Exit: 0 moved, 20 a condition fails (each is listed), 23 the typed name did not match,
     24 the name cannot be asked for.
     """
 
     async def run(invocation: "Invocation") -> "Outcome":
-        from resyncctl.cli import memory, wiring
+        from resyncctl.cli import memory, verdicts, wiring
         from resyncctl.cli.each import attempt
         from resyncctl.core.errors import UsageError
         from resyncctl.core.gate import GateState
@@ -108,7 +110,8 @@ def open_command(
                 ),
                 view=files,
                 gate=files,
-                verdict=memory.last_verdict(invocation, spec.name),
+                verdict=verdicts.last_safety(invocation, spec.name),
+                newest=verdicts.newest(invocation, spec.name),
                 digests_now=await wiring.digests_now(invocation, spec),
                 prompter=invocation.prompter,
                 journal=journal,

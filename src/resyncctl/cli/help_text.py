@@ -22,6 +22,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
         "Make safe",
         (
+            ("resync", "the whole way: close the gate, cancel, compare, prove, until SAFE"),
             ("cancel-all", "close the gate, cancel orders, and prove that they are gone"),
             ("flatten", "cancel, then reduce an account to flat, and prove it"),
             ("gate close", "tell the engine to stop sending orders"),
@@ -30,7 +31,10 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ),
     (
         "Resume",
-        (("gate open", "open the gate one step, on fresh evidence"),),
+        (
+            ("verify", "is it SAFE? every condition; --resume lets the engine trade, and watches"),
+            ("gate open", "open the gate one step, on a fresh safety verdict"),
+        ),
     ),
     (
         "Look back",

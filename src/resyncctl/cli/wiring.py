@@ -261,7 +261,7 @@ async def open_venue(
 
     place = spec.practice
     policy = invocation.configuration.policy_of(spec.name)
-    cancels = invocation.command == "cancel-all"
+    cancels = invocation.command in REDUCES_RISK_ONLY
     options = VenueOptions(
         account=spec.name,
         venue=spec.venue,
@@ -273,7 +273,7 @@ async def open_venue(
         request_validity_ms=policy.request_validity_ms,
         staleness_horizon_ms=policy.staleness_horizon_ms,
         cache_dir=invocation.configuration.cache_dir,
-        may_load_markets=names_symbols or not cancels,
+        may_load_markets=names_symbols or invocation.command != "cancel-all",
         may_use_reserve=cancels or invocation.command == "flatten",
     )
     async with open_venue(options) as venue:

@@ -130,16 +130,24 @@ async def resume(
         # The watch needs no lease, and whoever has to act meanwhile must not wait for it.
         if isinstance(lease, HeldLease) and under is None:
             lease.release()
-    duration_ms = policy.watch_window_ms if request.watch_ms is None else request.watch_ms
-    if outcome.status != "resumed" or not duration_ms:
-        return outcome
+    return await _watched(request, outcome, gate, tools)
+
+
+async def _watched(
+    request: ResumeRequest, resumed: AccountOutcome, gate: GateControl, tools: Tools
+) -> AccountOutcome:
+    """Watch what was resumed, for as long as was asked for."""
+    asked_ms = request.watch_ms
+    duration_ms = tools.policy.watch_window_ms if asked_ms is None else asked_ms
+    if resumed.status != "resumed" or not duration_ms:
+        return resumed
     window = WatchWindow(
         account=request.account,
         scopes=request.scopes,
         symbols=request.symbols,
         duration_ms=duration_ms,
     )
-    return await watch_window(window, outcome, gate=gate, tools=tools)
+    return await watch_window(window, resumed, gate=gate, tools=tools)
 
 
 def _already(request: ResumeRequest, tools: Tools) -> AccountOutcome:

@@ -6,7 +6,7 @@ read in this run and holds. Called by the `verify` verb; `resume` and `resync` j
 conditions.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from resyncctl.core.discrepancy import Verdict
@@ -17,7 +17,7 @@ from resyncctl.core.open_requests import OpenRequest
 from resyncctl.core.outcome import AccountOutcome
 from resyncctl.core.plan import Selection, order_key
 from resyncctl.core.policy import Policy
-from resyncctl.core.safety import Condition, Name, Safety
+from resyncctl.core.safety import Condition, Name, Safety, VerdictRecord
 from resyncctl.core.snapshot import Unknown
 from resyncctl.core.switches import ArmedSwitch, SwitchState
 from resyncctl.ports.prompts import Interrupted
@@ -66,8 +66,11 @@ async def verify(
     progress: Progress,
     policy: Policy,
     interrupted: Interrupted = lambda: False,
+    remember: Callable[[VerdictRecord], bool] = lambda _record: True,
 ) -> AccountOutcome:
     """Say whether the account is safe, with every condition.
+
+    `remember` keeps the verdict on this host.
 
     Raises:
         CredentialsRefusedError: The key was refused at first contact.
@@ -104,7 +107,15 @@ async def verify(
         found = await establish(establish_request(request, clock), tools)
         record_verdict(found, journal)
         outcome = outcome_of(found)
+        if not remember(found.record(journal.run_id)):
+            outcome = _forgotten(outcome)
     return with_times(outcome, {"total_ms": clock.monotonic_ms() - began_ms})
+
+
+def _forgotten(outcome: AccountOutcome) -> AccountOutcome:
+    """Say that no gate will open on this verdict, because nobody will find it."""
+    words = ["the verdict could not be remembered on this host"]
+    return replace(outcome, evidence={**outcome.evidence, "trouble": words})
 
 
 def establish_request(request: VerifyRequest, clock: Clock) -> EstablishRequest:

@@ -21,6 +21,7 @@ from resyncctl.screen import (
     records,
     snapshots,
     status,
+    verify,
     watch,
 )
 from resyncctl.screen.document import Block, Cell, Line, Screen, line, state
@@ -123,23 +124,27 @@ def _account(command: str, account: AccountOutcome, look: Look) -> Iterator[Bloc
         yield from error_lines(account.error, look)
         if not (account.actions or account.findings):
             return
-    match command:
-        case "reconcile":
-            yield from reconcile.draw(account, look)
-        case "cancel-all":
-            yield from cancel_all.draw(account, look)
-        case "flatten":
-            yield from flatten.draw(account, look)
-        case "engine-show" | "venue-show":
-            document = account.data.get("snapshot")
-            if isinstance(document, Mapping):
-                yield from snapshots.draw(command.replace("-", " "), document, look)
-        case "gate-show" | "gate-close" | "gate-open":
-            yield from records.draw_gate(account, look)
-        case "watch":
-            yield from watch.draw_end(account, look)
-        case _:
-            yield line(f"{account.account}: {account.status}")
+    if command in _DRAWN:
+        yield from _DRAWN[command](account, look)
+    elif command in {"engine-show", "venue-show"}:
+        document = account.data.get("snapshot")
+        if isinstance(document, Mapping):
+            yield from snapshots.draw(command.replace("-", " "), document, look)
+    else:
+        yield line(f"{account.account}: {account.status}")
+
+
+_DRAWN: Mapping[str, Callable[[AccountOutcome, Look], Iterator[Block]]] = {
+    "reconcile": reconcile.draw,
+    "cancel-all": cancel_all.draw,
+    "resync": verify.draw_resync,
+    "verify": verify.draw_verify,
+    "flatten": flatten.draw,
+    "gate-show": records.draw_gate,
+    "gate-close": records.draw_gate,
+    "gate-open": records.draw_gate,
+    "watch": watch.draw_end,
+}
 
 
 def _words(command: str) -> str:
