@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from resyncctl.core.conservation import Conservation, Holdings, conserve, holdings_of
-from resyncctl.core.discrepancy import Kind, Verdict
+from resyncctl.core.discrepancy import Verdict
+from resyncctl.core.errors import TryAgainLaterError, VenueUnavailableError
 from resyncctl.core.model import Order, Scope
 from resyncctl.core.open_requests import OpenRequest, last_deadline_ms
 from resyncctl.core.plan import Selection, order_key
@@ -35,6 +36,8 @@ from resyncctl.procedures.establish_watch import Landing, Watched, WatchRequest,
 from resyncctl.procedures.holdings import read_holdings
 from resyncctl.procedures.prove_absence import settle_all
 from resyncctl.procedures.reconcile import (
+    LASTING,
+    PASSING,
     RESTS_AT_THE_EXCHANGE,
     Look,
     ReconcileRequest,
@@ -50,22 +53,7 @@ ANSWERED_OTHERWISE = frozenset({ARM, DISARM, "reduce", "cancel_order", "cancel_s
 """Requests that leave nothing behind once their deadline has passed."""
 
 
-PASSING = frozenset({Kind.SECTION_UNREADABLE, Kind.WINDOW_NOT_COVERED, Kind.MOVING})
-"""Kinds that say that one reading did not work; the next one may."""
-
-LASTING = frozenset(
-    {
-        Kind.CHECKPOINT_STALE,
-        Kind.CHECKPOINT_CORRUPT,
-        Kind.CHECKPOINT_FOREIGN,
-        Kind.SCOPE_NOT_COVERED,
-        Kind.UNMAPPED_INSTRUMENT,
-    }
-)
-"""Kinds that no other look changes."""
-
 PAUSE_MAX_MS = 15_000
-BEGINNINGS = 3
 
 
 async def _nothing() -> None:
@@ -296,28 +284,36 @@ async def _compare(
     patience_ms = tools.clock.monotonic_ms() + (_horizon_ms(tools) if patient else 0)
     pause_ms = tools.policy.settle_delay_ms
     while True:
-        await tools.before_compare()
-        look = await look_once(
-            ReconcileRequest(
-                account=request.account, scopes=request.scopes, symbols=request.symbols
-            ),
-            venue=tools.venue,
-            engine=tools.engine,
-            clock=tools.clock,
-            progress=tools.progress,
-            policy=tools.policy,
-        )
-        law = _law(began, look, tools.policy)
         now_ms = tools.clock.monotonic_ms()
         over = now_ms >= min(request.deadline_ms, patience_ms) or tools.interrupted()
-        if over or not _may_still_agree(look, law, repairs=tools.before_compare is not _nothing):
-            return look, law
+        try:
+            await tools.before_compare()
+            look = await _look(request, tools)
+        except (TryAgainLaterError, VenueUnavailableError):
+            if over:
+                raise
+        else:
+            law = _law(began, look, tools.policy)
+            repairs = tools.before_compare is not _nothing
+            if over or not _may_still_agree(look, law, repairs=repairs):
+                return look, law
         tools.progress.say(
             request.account, "conservation", "waiting for the readings to become whole and equal"
         )
         await tools.each_read()
         await tools.clock.sleep_ms(pause_ms)
         pause_ms = min(2 * pause_ms, PAUSE_MAX_MS)
+
+
+async def _look(request: EstablishRequest, tools: Tools) -> Look:
+    return await look_once(
+        ReconcileRequest(account=request.account, scopes=request.scopes, symbols=request.symbols),
+        venue=tools.venue,
+        engine=tools.engine,
+        clock=tools.clock,
+        progress=tools.progress,
+        policy=tools.policy,
+    )
 
 
 def _may_still_agree(look: Look, law: Conservation | Unknown, *, repairs: bool) -> bool:

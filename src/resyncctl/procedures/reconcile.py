@@ -37,6 +37,20 @@ RESTS_AT_THE_EXCHANGE = frozenset(
 )
 """Kinds that no repair of the engine's memory settles: something rests that should not."""
 
+PASSING = frozenset({Kind.SECTION_UNREADABLE, Kind.WINDOW_NOT_COVERED, Kind.MOVING})
+"""Kinds that say that one reading did not work; the next one may."""
+
+LASTING = frozenset(
+    {
+        Kind.CHECKPOINT_STALE,
+        Kind.CHECKPOINT_CORRUPT,
+        Kind.CHECKPOINT_FOREIGN,
+        Kind.SCOPE_NOT_COVERED,
+        Kind.UNMAPPED_INSTRUMENT,
+    }
+)
+"""Kinds that no other look changes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcileRequest:

@@ -16,8 +16,8 @@ from resyncctl.core.safety import Name, Safety
 from resyncctl.core.switches import SwitchState, SwitchTarget
 from resyncctl.ports.powers import DeadManSwitch
 from resyncctl.ports.views import VenueProfile
-from resyncctl.procedures.establish import LASTING, PASSING, Established
-from resyncctl.procedures.reconcile import RESTS_AT_THE_EXCHANGE
+from resyncctl.procedures.establish import Established
+from resyncctl.procedures.reconcile import LASTING, PASSING, RESTS_AT_THE_EXCHANGE
 from resyncctl.procedures.resync_skip import SkipDecision
 from resyncctl.procedures.verify import condition_lines, evidence_of, next_step
 
