@@ -140,7 +140,7 @@ def _figures(one: Incident, look: Look) -> Iterator[Block]:
     told = list(figures(one))
     wide = max(len(name) for name, _ in told)
     for name, words in told:
-        shown = Cell(words)
+        shown = cell(words)
         if name == "objective":
             shown = state(look, objective_of(one)[0], words)
         elif name.startswith("gate ") and one.gate and words == one.gate:

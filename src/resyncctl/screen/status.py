@@ -42,9 +42,12 @@ def _incident(account: AccountOutcome, now_ms: int, look: Look) -> Iterator[Line
     one = _mapping(account.data.get("incident"))
     if one:
         lasts = span(now_ms - int(one.get("opened_ms", now_ms)))
+        reason = str(one.get("reason", ""))
+        if reason == _mapping(account.data.get("gate")).get("reason"):
+            reason = ""  # it stands right below
         yield line(
             state(look, FAIL, "INCIDENT"),
-            f"  {account.account} for {lasts}: {one.get('reason')}",
+            f"  {account.account} for {lasts}" + (f": {reason}" if reason else ""),
         )
         yield line(f"resyncctl incident show {one.get('id')}", indent=5)
 
