@@ -50,7 +50,7 @@ def add_ask(lock: Path, run_id: str, now_ms: int, reason: str | None) -> bool:
         host=socket.gethostname(),
         pid=os.getpid(),
         at_ms=now_ms,
-        reason=None if reason is None else reason[:_REASON_MAX],
+        reason=None if reason is None else " ".join(reason.split())[:_REASON_MAX],
     )
     line = json.dumps(asdict(ask), sort_keys=True, ensure_ascii=True).encode("ascii") + b"\n"
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
