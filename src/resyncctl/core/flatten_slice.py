@@ -16,9 +16,10 @@ from resyncctl.core.money import ZERO, exactly, plain
 
 
 class StopKind(StrEnum):
-    """Why no order may follow. THIN_BOOK may pass by itself; the others need a person."""
+    """Why no order may follow. THIN_BOOK and UNREAD may pass by themselves, the others do not."""
 
     CAP = "cap"
+    UNREAD = "unread"
     THIN_BOOK = "thin_book"
     PRICE_MOVED = "price_moved"
     NOT_TRADING = "not_trading"

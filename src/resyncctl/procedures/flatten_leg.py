@@ -32,6 +32,7 @@ from resyncctl.procedures.flatten_reading import LegReading, read_leg
 ROUNDS_MAX = 500
 REJECTIONS_MAX = 3
 THIN_ROUNDS_MAX = 5
+UNREAD_ROUNDS_MAX = 30
 PAUSE_MS = 1_000
 
 
@@ -71,6 +72,7 @@ class Leg:
     result: LegResult
     rejections: int = 0
     thin_rounds: int = 0
+    unread_rounds: int = 0
     touched: bool = field(default=False)
 
 
@@ -173,9 +175,9 @@ def _next(leg: Leg, reading: LegReading) -> Slice | Finished | Dust | Stop:
     if not reading.quantity:
         return Finished()
     if isinstance(rules, Unknown):
-        return Stop(StopKind.THIN_BOOK, f"its rules are not known: {rules.reason}")
+        return Stop(StopKind.UNREAD, f"its rules are not known: {rules.reason}")
     if isinstance(book, Unknown):
-        return Stop(StopKind.THIN_BOOK, f"its book is not known: {book.reason}")
+        return Stop(StopKind.UNREAD, f"its book is not known: {book.reason}")
     if not reading.available:
         return Stop(StopKind.THIN_BOOK, "nothing of it is free: orders hold it")
     return next_slice(
@@ -193,9 +195,14 @@ def _next(leg: Leg, reading: LegReading) -> Slice | Finished | Dust | Stop:
 
 async def _may_try_again(leg: Leg, stop: Stop) -> bool:
     """Wait a little where waiting may help: a thin book fills up, an answer comes."""
-    leg.thin_rounds += 1
-    if stop.kind is not StopKind.THIN_BOOK or leg.thin_rounds > THIN_ROUNDS_MAX:
-        return False
+    if stop.kind is StopKind.UNREAD:
+        leg.unread_rounds += 1
+        if leg.unread_rounds > UNREAD_ROUNDS_MAX:
+            return False
+    else:
+        leg.thin_rounds += 1
+        if stop.kind is not StopKind.THIN_BOOK or leg.thin_rounds > THIN_ROUNDS_MAX:
+            return False
     await leg.tools.clock.sleep_ms(PAUSE_MS)
     return not leg.tools.must_stop()
 
