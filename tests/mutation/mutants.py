@@ -94,14 +94,7 @@ def _short(text: str) -> str:
 
 def _walk(node: ast.AST, function: str) -> Iterator[_Change]:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        inner = node.name if function == MODULE else f"{function}.{node.name}"
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            for default in (*node.args.defaults, *node.args.kw_defaults):
-                if default is not None:
-                    yield from _walk(default, function)
-        for statement in node.body:
-            if not _is_docstring(statement):
-                yield from _walk(statement, inner)
+        yield from _definition(node, function)
         return
     if _is_wording(node):
         return
@@ -111,6 +104,19 @@ def _walk(node: ast.AST, function: str) -> Iterator[_Change]:
         yield from (_Change(node, after, function) for after in _statement(node))
     for child in _children(node):
         yield from _walk(child, function)
+
+
+def _definition(
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, function: str
+) -> Iterator[_Change]:
+    if not isinstance(node, ast.ClassDef):
+        for default in (*node.args.defaults, *node.args.kw_defaults):
+            if default is not None:
+                yield from _walk(default, function)
+    inner = node.name if function == MODULE else f"{function}.{node.name}"
+    for statement in node.body:
+        if not _is_docstring(statement):
+            yield from _walk(statement, inner)
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:

@@ -26,7 +26,7 @@ TARGETS = (
         "outcome classifier",
         (f"{VENUES}/classify.py", f"{VENUES}/permits.py"),
         (
-            "tests/adapters/venues/test_classify.py",
+            "tests/adapters/venues/test_classify*.py",
             "tests/adapters/venues/test_transport.py",
             "tests/adapters/venues/test_session.py",
             "tests/adapters/venues/test_binance_*.py",
@@ -39,7 +39,7 @@ TARGETS = (
         "verifier",
         (f"{CORE}/proof.py", f"{CORE}/safety*.py", f"{PROCEDURES}/prove_absence.py"),
         (
-            "tests/core/test_proof.py",
+            "tests/core/test_proof*.py",
             "tests/core/test_safety*.py",
             "tests/procedures/test_cancel_all*.py",
             "tests/procedures/test_prove_absence*.py",
@@ -87,6 +87,7 @@ TARGETS = (
         (f"{STORE}/journal.py", f"{STORE}/chain.py", f"{STORE}/append_file.py"),
         (
             "tests/adapters/store/test_journal*.py",
+            "tests/adapters/store/test_append_file*.py",
             "tests/adapters/store/test_chain*.py",
             "tests/adapters/store/test_audit.py",
             "tests/adapters/store/test_runs.py",
