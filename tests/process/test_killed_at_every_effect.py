@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.process.beliefs import write_belief
 from tests.process.harness import Ended, Home
 from tests.process.sweeps import Verb, open_gate, sweep
 
@@ -88,3 +89,75 @@ FLATTEN = Verb(
 @pytest.mark.invariant("I16", "I17", "I19", "I23", "I25", "I26")
 def test_flatten(homes: Callable[[], Home]) -> None:
     sweep(FLATTEN, homes)
+
+
+def believed(home: Home) -> None:
+    """An engine that wrote down everything but the orders that it sent at last."""
+    write_belief(home)
+    resting(home)
+
+
+def resync_words(home: Home) -> tuple[str, ...]:
+    return ("resync", home.account, "--reason", "killed on purpose", "--engine-stopped", "--yes")
+
+
+def safe(home: Home, ended: Ended) -> None:
+    assert ended.code == 0, ended.said
+    assert not home.orders()
+    assert not home.sent("create")
+    assert home.gate() == "SAFE"
+
+
+def proved_safe(home: Home) -> bool:
+    """Whether the journal holds the judgement that allows the gate to stand where it stands."""
+    return any(row["event"] in {"gate_opening", "gate_moving"} for row in home.records())
+
+
+RESYNC = Verb(
+    name="resync",
+    words=resync_words,
+    prepare=believed,
+    finished=safe,
+    proved=proved_safe,
+    over=("record ended", "record resync_ended"),
+)
+
+
+@pytest.mark.invariant("I11", "I12", "I25", "I26", "I28")
+def test_resync(homes: Callable[[], Home]) -> None:
+    sweep(RESYNC, homes)
+
+
+def ready_to_resume(home: Home) -> None:
+    """A closed gate and an account on which both sides agree."""
+    write_belief(home)
+    closed = home.run("gate", "close", home.account, "--reason", "an incident")
+    assert closed.code == 0, closed.said
+
+
+def resume_words(home: Home) -> tuple[str, ...]:
+    return (
+        *("verify", home.account, "--resume", "--confirm", home.account, "--no-watch"),
+        *("--engine-stopped", "--reason", "killed on purpose"),
+    )
+
+
+def trading(home: Home, ended: Ended) -> None:
+    assert ended.code == 0, ended.said
+    assert home.gate() == "RUNNING"
+    assert not home.sent("create")
+    assert not home.sent("cancel")
+
+
+RESUME = Verb(
+    name="verify --resume",
+    words=resume_words,
+    prepare=ready_to_resume,
+    finished=trading,
+    proved=proved_safe,
+)
+
+
+@pytest.mark.invariant("I5", "I11", "I25", "I28")
+def test_verify_and_resume(homes: Callable[[], Home]) -> None:
+    sweep(RESUME, homes)
