@@ -526,7 +526,7 @@ async def test_a_dry_run_sends_nothing_and_tells_the_digest_that_will_run(world:
 
 
 async def test_a_dry_run_that_could_not_see_everything_says_so(world: World) -> None:
-    world.venue.unreadable = {"positions": 1}
+    world.venue.unreadable = {"positions": 9}
     planned = await world.run(dry_run=True)
     assert planned.exit_code is ExitCode.INCOMPLETE
 
@@ -550,7 +550,7 @@ async def test_a_saved_plan_runs_and_a_stale_one_sends_nothing(world: World) -> 
     with pytest.raises(StalePlanError, match="not in the state"):
         await world.run(plan=plan)
     world.venue.mode = "one_way"
-    world.venue.unreadable = {"positions": 1}
+    world.venue.unreadable = {"positions": 9}
     with pytest.raises(StalePlanError, match="cannot be compared"):
         await world.run(plan=plan)
     assert not world.venue.permits

@@ -36,6 +36,10 @@ def products_of(scopes: Iterable[Scope]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(scope.product for scope in scopes))
 
 
+PAUSES_MS = (1_000, 2_000, 4_000)
+"""How long to wait before each repetition of a reading that has gaps."""
+
+
 async def read_account(
     scopes: tuple[Scope, ...],
     choice: Choice,
@@ -45,11 +49,40 @@ async def read_account(
     clock: Clock,
     known_pairs: tuple[str, ...] = (),
 ) -> tuple[AccountReading, Choice]:
-    """Read holdings, modes, resting orders, rules and books.
+    """Read holdings, modes, resting orders, rules and books; again while some of it is missing.
 
     Returns the reading and the choice, with the asset to sell into filled in from the known pairs
-    where the operator named none.
+    where the operator named none. What is still missing after the last reading is told in it.
     """
+    for pause_ms in PAUSES_MS:
+        found = await _read_once(
+            scopes, choice, venue=venue, market=market, clock=clock, known_pairs=known_pairs
+        )
+        if _is_whole(found[0]):
+            return found
+        await clock.sleep_ms(pause_ms)
+    return await _read_once(
+        scopes, choice, venue=venue, market=market, clock=clock, known_pairs=known_pairs
+    )
+
+
+def _is_whole(reading: AccountReading) -> bool:
+    gaps = (
+        isinstance(one.rules, Unknown) or isinstance(one.book, Unknown)
+        for one in reading.instruments.values()
+    )
+    return not reading.unread and not any(gaps)
+
+
+async def _read_once(
+    scopes: tuple[Scope, ...],
+    choice: Choice,
+    *,
+    venue: VenueView,
+    market: MarketView,
+    clock: Clock,
+    known_pairs: tuple[str, ...],
+) -> tuple[AccountReading, Choice]:
     products = products_of(scopes)
     began_ms = clock.monotonic_ms()
     (modes, mode_trouble), (positions, balances, row_trouble), listing = await asyncio.gather(
