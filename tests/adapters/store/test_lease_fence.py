@@ -9,6 +9,7 @@ import pytest
 from resyncctl.adapters.store.gate import GateFiles
 from resyncctl.adapters.store.lease import TTL_MS, Leases
 from resyncctl.adapters.store.lease_fence import FencedJournal, FencedRepair
+from resyncctl.adapters.store.null_store import NullStore
 from resyncctl.adapters.store.store_opening import open_store
 from resyncctl.core.discrepancy import Verdict
 from resyncctl.core.errors import InvariantBroken, LockedError, RefusedError
@@ -171,6 +172,21 @@ def test_without_a_lease_the_gate_opens_only_while_nobody_works(
         opened.opens(None, "run-c")
     opened.first.release(opened.lease)
     assert opened.opens(None, "run-c") is GateState.SAFE
+
+
+@pytest.mark.invariant("I11")
+def test_without_the_store_no_gate_opens_and_every_gate_closes(opened: Opened) -> None:
+    gate = GateFiles(
+        opened.state_dir,
+        engine_files={},
+        store=NullStore("disk I/O error"),
+        own_token=opened.first.token_of,
+    )
+    evidence = {"valid_until_ms": opened.clock.now_ms() + 1}
+    with pytest.raises(RefusedError, match="not known who held the account last: disk I/O"):
+        gate.move("main", GateState.SAFE, evidence=evidence, **opened.by("run-a"))
+    closed = gate.move("main", GateState.UNSAFE, **opened.by("run-a"))
+    assert closed.state is GateState.UNSAFE
 
 
 @pytest.mark.invariant("I31")

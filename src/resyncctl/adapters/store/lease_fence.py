@@ -15,7 +15,7 @@ from resyncctl.adapters.store.lock_files import read_lock
 from resyncctl.adapters.store.places import lock_file
 from resyncctl.core.errors import RefusedError
 from resyncctl.core.mutation import MutationOutcome, Permit
-from resyncctl.core.snapshot import EngineSnapshot
+from resyncctl.core.snapshot import EngineSnapshot, Unknown
 from resyncctl.ports.repair import CheckpointRepair
 from resyncctl.ports.store import LeaseRow, Store
 from resyncctl.ports.views import Journal
@@ -92,11 +92,18 @@ def refuse_stale_opener(
     `own_token` is that of the opening run's lease; without one nobody else may hold the account.
 
     Raises:
-        RefusedError: A newer token was granted, or another run holds the account.
+        RefusedError: A newer token was granted, another run holds the account, or the store cannot
+            say who does.
     """
     path = lock_file(state_dir, account)
     signed = read_lock(path)
     row = store.lease(account)
+    if isinstance(row, Unknown):
+        raise RefusedError(
+            f"the gate of {account} is not opened while it is not known who held the account last: "
+            f"{row.reason}",
+            hint="resyncctl doctor",
+        )
     tokens = [signed.fencing_token] if signed is not None else []
     tokens += [row.fencing_token] if isinstance(row, LeaseRow) else []
     if own_token is not None and max(tokens, default=0) > own_token:
