@@ -3,6 +3,7 @@
 import contextlib
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,27 @@ def test_no_request_slips_past_an_acknowledgement(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
     assert wrong == []
+
+
+def test_a_gate_that_closes_while_it_is_asked_is_not_acknowledged_meanwhile(world: World) -> None:
+    """The gate is read as open; before the request is counted, it closes and somebody looks."""
+    answers: list[bool] = []
+    lookers: list[threading.Thread] = []
+
+    def just_read() -> int:
+        if not lookers:
+            lookers.append(threading.Thread(target=lambda: answers.append(engine.acknowledge())))
+            world.move(GateState.UNSAFE)
+            lookers[0].start()
+            lookers[0].join(0.2)
+        return time.time_ns()
+
+    gate = Gate(world.gate, "main", now_ns=just_read)
+    engine = Acknowledger(world.gate, "main", gate=gate, now_ms=lambda: world.now_ms)
+    with engine.sending():
+        lookers[0].join()
+        assert answers == [False]
+        assert not acknowledgement_file(world.gate).exists()
 
 
 def test_a_recoverable_bot_acknowledges_with_its_heartbeat(world: World) -> None:
