@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resyncctl.sdk.canonical import JsonObject, decimal_of
-from resyncctl.sdk.ledger import changes_of, move_position, product_of, signed_amount
+from resyncctl.sdk.ledger import Execution, changes_of, move_position, product_of, signed_amount
 from resyncctl.sdk.state import NewOrder
 from resyncctl.sdk.writer import CheckpointWriter
 from tests.sdk.bot_world import World, buy, fill
@@ -200,3 +200,20 @@ def test_a_balance_of_which_only_the_total_is_known_says_only_that(world: World)
         assert row["total"] == "7.5"
         assert "free" not in row
         assert "used" not in row
+
+
+def test_the_entry_of_contracts_that_grew_is_the_harmonic_mean() -> None:
+    """Ten contracts at 50000 and ten at 75000 are worth what twenty at 60000 are worth."""
+    row = {"symbol": "BTC/USD:BTC", "side": "long", "amount": "10", "entry_price": "50000"}
+    fill = Execution(
+        trade_id="1",
+        symbol="BTC/USD:BTC",
+        side="buy",
+        price=Decimal(75000),
+        amount=Decimal(10),
+        at_ms=1,
+    )
+    moved = move_position(dict(row), fill, "inverse")
+    assert moved.row is not None
+    assert Decimal(str(moved.row["entry_price"])) == 60000
+    assert moved.row["amount"] == "20"

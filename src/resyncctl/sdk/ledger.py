@@ -75,7 +75,7 @@ def move_position(row: JsonObject | None, fill: Execution, product: str) -> Move
     elif closes or before == ZERO:
         new_entry = fill.price
     else:
-        new_entry = _average(before, entry, fill)
+        new_entry = _average(before, entry, fill, product)
     moved: JsonObject = {
         **(row or {"symbol": fill.symbol}),
         "side": "long" if after > 0 else "short",
@@ -125,9 +125,14 @@ def _realized(
     return (price - entry) * (closes if before > 0 else -closes)
 
 
-def _average(before: Decimal, entry: Decimal | None, fill: Execution) -> Decimal | None:
+def _average(
+    before: Decimal, entry: Decimal | None, fill: Execution, product: str
+) -> Decimal | None:
     if entry is None:
         return None
     size = abs(before)
-    exact = (entry * size + fill.price * fill.amount) / (size + fill.amount)
+    if product == "inverse":  # contracts are worth dollars, so coins are what adds up
+        exact = (size + fill.amount) / (size / entry + fill.amount / fill.price)
+    else:
+        exact = (entry * size + fill.price * fill.amount) / (size + fill.amount)
     return exact.quantize(_ENTRY_STEP)
