@@ -66,7 +66,11 @@ class Choice:
 
 def names_of(symbol: str) -> frozenset[str]:
     """Return the ways in which an operator may write a unified symbol."""
-    plain_name = symbol.partition(":")[0].replace("/", "")
+    pair, _, settled = symbol.partition(":")
+    plain_name = pair.replace("/", "")
+    _, _, delivery = settled.partition("-")
+    if delivery:  # a dated contract is another instrument than the perpetual of its pair
+        return frozenset({symbol, f"{plain_name}_{delivery}"})
     return frozenset({symbol, plain_name, f"{plain_name}_PERP"})
 
 

@@ -23,6 +23,8 @@ from resyncctl.core.model import Fill, Order
 from resyncctl.core.money import ZERO
 
 _PRICE_DIGITS = 56
+_INVERSE = "inverse"
+_TOLD_DIGITS = 28
 T = TypeVar("T")
 OrderKey = tuple[str, str, str]
 
@@ -266,9 +268,17 @@ def _inferred_price(pair: Pair, quantity: Decimal, known: _Known) -> Decimal | N
     missing = _of_pair(pair, known.missing)
     if any(fill.price is None for fill in missing):
         return None
+    parts = [
+        (venue.filled, venue.average_price),
+        (-engine.filled, engine.average_price or ZERO),
+        *((-fill.quantity, fill.price or ZERO) for fill in missing),
+    ]
     with localcontext(prec=_PRICE_DIGITS):
-        value = venue.average_price * venue.filled
-        value -= (engine.average_price or ZERO) * engine.filled
-        value -= sum((fill.quantity * (fill.price or ZERO) for fill in missing), ZERO)
-        price = value / quantity
+        if engine.product == _INVERSE:
+            # Contracts are worth a fixed sum of dollars: it is the coins that add up.
+            coins = sum((count / price for count, price in parts if price), ZERO)
+            exact = quantity / coins if coins > 0 else None
+            with localcontext(prec=_TOLD_DIGITS):  # a quotient of quotients has an idle tail
+                return None if exact is None else +exact
+        price = sum((count * price for count, price in parts), ZERO) / quantity
     return price if price > 0 else None
