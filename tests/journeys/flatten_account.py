@@ -88,6 +88,8 @@ def flatten_account(
     *,
     policy: Policy | None = None,
     hedge: bool = False,
+    venue_id: str = "binance",
+    scopes: tuple[Scope, ...] = SCOPES,
 ) -> Flattened:
     """Seed an account, run every step, and return what is left."""
     loop = VirtualLoop()
@@ -137,10 +139,10 @@ def flatten_account(
     async def story() -> None:
         options = VenueOptions(
             account="main",
-            venue="binance",
+            venue=venue_id,
             secrets=Secrets(api_key=KEY, secret=SECRET),
             clock=clock,
-            scopes=SCOPES,
+            scopes=scopes,
             mode="practice",
             session_factory=lambda: InProcessSession(exchange),
             egress=Egress(clock),
