@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -322,6 +323,40 @@ async def test_dust_is_residual_unless_the_policy_calls_it_flat(world: World) ->
     assert holding(again, BTC)["left"] == "0.0004"
 
 
+async def test_the_policy_s_dust_needs_no_market(world: World) -> None:
+    world.venue.asset("OLD", "3")
+    del world.venue.rules[("spot", "OLD/USDT")]
+    outcome = await world.run(choice=Choice(into="USDT"))
+    assert outcome.exit_code is ExitCode.RESIDUAL
+    assert "no instrument" in holding(outcome, "OLD/USDT")["why"]
+    world.policy = Policy(dust=(("OLD", Decimal(3)),))
+    assert (await world.run(choice=Choice(into="USDT"))).status == "flat"
+
+
+@pytest.mark.invariant("I35")
+async def test_somebody_who_watches_hears_something_at_least_every_five_seconds(
+    world: World,
+) -> None:
+    world.venue.position(BTC, "0.5")
+    world.venue.script = ["lost"]
+    world.venue.look_up_lag_ms = world.venue.lag_ms = 30_000
+    world.clock.advance(60_000)
+    began_ms = world.clock.monotonic_ms()
+    told: list[int] = [began_ms]
+    say = world.progress.say
+
+    def listen(account: str, stage: str, text: str, **numbers: object) -> None:
+        told.append(world.clock.monotonic_ms())
+        say(account, stage, text, **numbers)
+
+    world.listen = listen
+    outcome = await world.run()
+    assert outcome.status == "flat"
+    cancelled_ms = began_ms + outcome.timings["cancel_ms"]
+    ours = [at_ms for at_ms in told if at_ms >= cancelled_ms]
+    assert max(after - before for before, after in pairwise(ours)) <= 5_100
+
+
 async def test_spot_assets_are_sold_into_the_named_asset_only(world: World) -> None:
     world.policy = Policy(ignored_assets=("BNB",))
     world.venue.asset("USDT", "1000")
@@ -550,9 +585,10 @@ async def test_a_saved_plan_runs_and_a_stale_one_sends_nothing(world: World) -> 
     with pytest.raises(StalePlanError, match="not in the state"):
         await world.run(plan=plan)
     world.venue.mode = "one_way"
-    world.venue.unreadable = {"positions": 9}
+    world.venue.unreadable = {"positions": 10_000}
     with pytest.raises(StalePlanError, match="cannot be compared"):
         await world.run(plan=plan)
+    world.venue.unreadable = {}
     assert not world.venue.permits
     done = await world.run(plan=plan)
     assert done.status == "flat"
