@@ -186,6 +186,25 @@ def test_residuals_are_those_of_the_last_run_that_counted() -> None:
     assert told(opened(), first, ended(20, counts={"left": 0, "unproven": 0})).residuals == 0
 
 
+def test_every_command_counts_in_words_of_its_own() -> None:
+    resync = ended(10, command="resync", counts={"orders_before": 5, "orders_after": 1})
+    found = told(opened(), resync)
+    assert (found.orders_before, found.orders_after, found.residuals) == (5, 1, None)
+    unknown = ended(10, command="resync", counts={"orders_before": "?", "orders_after": "?"})
+    assert told(opened(), unknown).orders_before is None
+    flatten = ended(20, command="flatten", counts={"flat": 3, "residual": 1, "unknown": 2})
+    assert told(opened(), resync, flatten).residuals == 3
+    verify = ended(30, command="verify", counts={"orders_unexpected": 4, "open_orders": 9})
+    assert (told(opened(), verify).residuals, told(opened(), verify).orders_before) == (4, 9)
+
+
+def test_a_cancel_that_was_left_out_on_purpose_is_said() -> None:
+    skipped = ended(10, command="resync", status="safe", cancel_skipped=True)
+    assert told(opened(), skipped).timeline[-2].text == (
+        "resync ended: safe (exit 0); its cancel was left out on purpose"
+    )
+
+
 def test_notes_and_unknown_events_are_kept() -> None:
     note = event(5, KIND.NOTE, by="desk", text="called the exchange")
     later = event(6, "approval_given", text="approved by two")

@@ -76,6 +76,7 @@ def ended(command: str, outcome: Outcome, account: AccountOutcome | None) -> dic
         "counts": dict(account.counts),
         "findings": findings,
         "findings_left_out": len(account.findings) - len(findings),
+        "cancel_skipped": account.evidence.get("cancel_skipped") is True,
         "missing": _missing(account),
     }
 
@@ -93,11 +94,11 @@ def _finding(one: "Discrepancy") -> dict[str, str]:
 def _missing(account: AccountOutcome) -> str:
     """Return in words what the run could not prove or do."""
     words = [account.error.message] if account.error else []
-    for key in ("not_proved", "missing", "failing"):
+    for key in ("not_proved", "missing", "failing", "trouble"):
         words += _texts(account.evidence, key)
-    trouble = account.evidence.get("gate_trouble")
-    if isinstance(trouble, str):
-        words.append(trouble)
+    for key in ("gate_trouble", "escalated"):
+        trouble = account.evidence.get(key)
+        words += [trouble] if isinstance(trouble, str) else []
     told = "; ".join(words[:_MISSING_MAX])
     more = len(words) - _MISSING_MAX
     return f"{told}; and {more} more" if more > 0 else told

@@ -5,7 +5,7 @@ recorded is None; a gate is never said to be closed from an event that says it c
 Called by whoever has read an incident's record and the journals of its runs.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from resyncctl.core.gate import GateState
 from resyncctl.core.incident import (
@@ -23,7 +23,8 @@ from resyncctl.core.incident import (
 )
 
 _OPEN_STATES = frozenset({GateState.SAFE.value, GateState.RUNNING.value})
-_LEFT_KEYS = ("left", "unproven", "residual")
+_BEFORE = ("before", "open_orders", "orders_before")
+"""What `cancel-all`, `verify`, and `resync` and `flatten` call the orders that they found."""
 
 
 def tell(
@@ -60,8 +61,8 @@ def tell(
         metrics=metrics,
         cancel_sent=_cancel_sent(runs),
         orders_before=_first_count(ends),
-        orders_after=_left(ends),
-        residuals=_left(ends),
+        orders_after=_last_number(ends, _resting),
+        residuals=_last_number(ends, _not_proved),
         verdict=_verdict(ends),
         findings=_findings(ends),
         notes=tuple(_notes(events)),
@@ -156,20 +157,35 @@ def _counts(event: IncidentEvent) -> Mapping[str, object]:
 def _first_count(ends: Sequence[IncidentEvent]) -> int | None:
     """Return how many orders rested when they were first counted."""
     for one in ends:
-        for key in ("before", "open_orders"):
+        for key in _BEFORE:
             found = whole_of(_counts(one), key)
             if found is not None:
                 return found
     return None
 
 
-def _left(ends: Sequence[IncidentEvent]) -> int | None:
-    """Return how many the last run that counted could not prove gone."""
-    for one in reversed(ends):
-        numbers = [n for key in _LEFT_KEYS if (n := whole_of(_counts(one), key)) is not None]
-        if numbers:
-            return max(numbers)
-    return None
+def _last_number(
+    ends: Sequence[IncidentEvent], number: Callable[[Mapping[str, object]], int | None]
+) -> int | None:
+    """Return a number from the last run that knew it."""
+    found = (number(_counts(one)) for one in reversed(ends))
+    return next((one for one in found if one is not None), None)
+
+
+def _resting(counts: Mapping[str, object]) -> int | None:
+    """Return how many orders rest at the end, those that may among them."""
+    told = whole_of(counts, "orders_after")
+    return _not_proved(counts) if told is None else told
+
+
+def _not_proved(counts: Mapping[str, object]) -> int | None:
+    """Return how many orders or holdings are not proved gone."""
+    holdings = whole_of(counts, "residual")
+    if holdings is not None:
+        return holdings + (whole_of(counts, "unknown") or 0)
+    orders = [whole_of(counts, key) for key in ("left", "unproven", "orders_unexpected")]
+    known = [one for one in orders if one is not None]
+    return max(known, default=None)
 
 
 def _verdict(ends: Sequence[IncidentEvent]) -> str | None:
@@ -296,5 +312,7 @@ def _end_words(told: Mapping[str, object]) -> str:
     code = whole_of(told, "exit_code")
     if code is not None:
         words += f" (exit {code})"
+    if told.get("cancel_skipped") is True:
+        words += "; its cancel was left out on purpose"
     missing = text_of(told, "missing")
     return f"{words}; {missing}" if missing else words
