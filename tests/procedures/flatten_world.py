@@ -1,5 +1,6 @@
 """One account to be flattened, with everything that a run needs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -34,6 +35,7 @@ class World:
     stop: bool = False
     shown: list[Any] = field(default_factory=list)
     earlier: list[EarlierReduction] = field(default_factory=list)
+    listen: Callable[..., None] | None = None
 
     def __post_init__(self) -> None:
         self.venue = ReducingVenue(clock=self.clock, scopes=SCOPES)
@@ -52,13 +54,18 @@ class World:
             leases=self.leases,
             journal=self.journal,
             clock=self.clock,
-            progress=self.progress,
+            progress=self if self.listen else self.progress,
             prompter=self.prompter,
             policy=self.policy,
             interrupted=lambda: self.stop,
             earlier=lambda: self.earlier,
             show_plan=lambda plan, _: self.shown.append(plan),
         )
+
+    def say(self, account: str, stage: str, text: str, **numbers: object) -> None:
+        """Pass a step on to whoever listens."""
+        assert self.listen is not None
+        self.listen(account, stage, text, **numbers)
 
     def events(self) -> list[str]:
         """The journal's intents by their action, and the other records by name."""

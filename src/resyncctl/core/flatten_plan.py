@@ -224,17 +224,20 @@ def _target(
     blocked = _blocked(holding, instrument, protection, why_not)
     rules = instrument.rules if instrument is not None else Unknown("not read")
     known = rules if isinstance(rules, InstrumentRules) else None
+    base = known.base if known else holding.asset or holding.symbol.partition("/")[0]
     bare = Target(
         product=holding.product,
         symbol=holding.symbol,
         venue_symbol=known.venue_symbol if known else "",
         leg=holding.leg,
-        base=known.base if known else holding.asset or holding.symbol.partition("/")[0],
+        base=base,
         quote=known.quote if known else holding.symbol.partition("/")[2].partition(":")[0],
         side=holding.side,
         holding=holding.quantity,
         protection=protection if isinstance(protection, Protection) else None,
         blocked=blocked,
+        # Without rules the unit is known only where it is the asset itself.
+        flat_below=dict(wish.dust).get(base, ZERO) if holding.asset else ZERO,
     )
     if instrument is None or known is None or isinstance(instrument.book, Unknown):
         return bare

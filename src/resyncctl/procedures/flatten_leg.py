@@ -118,6 +118,11 @@ async def _read_settled(leg: Leg) -> LegReading | LegResult:
     there after the staleness horizon.
     """
     tools = leg.tools
+    quiet_s = -(-(leg.result.quiet_ms - tools.clock.monotonic_ms()) // 1000)
+    if quiet_s > 0:
+        tools.progress.say(
+            tools.account, "wait", "waiting until the last order cannot land", seconds_left=quiet_s
+        )
     await wait_until(leg.result.quiet_ms, tools.clock)
     patience_ms = max(leg.result.quiet_ms, tools.clock.monotonic_ms()) + tools.horizon_ms
     while True:
@@ -138,6 +143,11 @@ async def _read_settled(leg: Leg) -> LegReading | LegResult:
                 return reading
             if late or _is_another_mode(leg, reading):
                 return _changed(leg, reading, change)
+            tools.progress.say(
+                tools.account,
+                "leg",
+                f"{leg.target.symbol}: waiting for a reading that shows our own fills",
+            )
         await tools.clock.sleep_ms(PAUSE_MS)
 
 
@@ -290,8 +300,8 @@ def _why_stopped(tools: OrderTools) -> str:
 
 
 def is_left(target: Target, leg: LegResult | None) -> bool:
-    """Whether it is known before the proof that the holding is not flat; without a leg it is."""
+    """Whether it is known before the proof that the holding is not flat."""
     if leg is None:
-        return not target.is_dust or abs(target.holding) > target.flat_below
+        return abs(target.holding) > target.flat_below
     left = abs(leg.left or ZERO) > target.flat_below
     return left or leg.end not in {LegEnd.DONE, LegEnd.DUST}

@@ -4,7 +4,7 @@ This part of `flatten` holds no power: it only reads. Acknowledgements and fills
 Called by `procedures.flatten`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -13,11 +13,12 @@ from resyncctl.core.flatten_proof import FlatJudgement, Flatness, FlatRead, judg
 from resyncctl.core.money import ZERO
 from resyncctl.ports.prompts import Interrupted
 from resyncctl.ports.views import Clock, Progress, VenueView
-from resyncctl.procedures.flatten_order import ATTENTION_MS
+from resyncctl.procedures.flatten_order import ATTENTION_MS, wait_until
 from resyncctl.procedures.flatten_reading import read_held
 
 HORIZONS_MAX = 3
 SOON_MS = 1_000
+TELL_EVERY_MS = 4_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ async def watch_flat(
     interrupted: Interrupted,
 ) -> FlatProof:
     """Read until every holding is judged, time is up, or the operator interrupts."""
-    await _wait(request.not_before_ms - clock.monotonic_ms(), clock, interrupted)
+    await wait_until(request.not_before_ms, clock)
     began_ms = clock.monotonic_ms()
     patience_ms = min(request.stop_ms, began_ms + HORIZONS_MAX * request.horizon_ms)
     pause_ms = max(250, request.horizon_ms // max(1, request.required_reads - 1))
@@ -66,20 +67,25 @@ async def watch_flat(
         read = await read_held(request.products, request.choice, venue=venue, clock=clock)
         reads.append(read)
         proof = _judge(request, reads)
-        waited_ms = clock.monotonic_ms() - began_ms
-        progress.say(
-            venue.account,
-            "flat",
-            "proving that the holdings are gone",
-            reads=f"{len(reads)}/{max(2, request.required_reads)}",
-            seconds_left=max(0, -(-(request.horizon_ms - waited_ms) // 1000)),
-        )
+
+        def tell(count: int = len(reads)) -> None:
+            left_ms = began_ms + request.horizon_ms - clock.monotonic_ms()
+            progress.say(
+                venue.account,
+                "flat",
+                "proving that the holdings are gone",
+                reads=f"{count}/{max(2, request.required_reads)}",
+                seconds_left=max(0, -(-left_ms // 1000)),
+            )
+
+        tell()
         out_of_time = clock.monotonic_ms() + pause_ms > patience_ms
         if _is_decided(request, proof) or interrupted() or (out_of_time and len(reads) > 1):
             return proof
         if clock.monotonic_ms() >= request.stop_ms:
             return proof
-        await _wait(min(pause_ms, SOON_MS) if read.unreadable else pause_ms, clock, interrupted)
+        soon_ms = min(pause_ms, SOON_MS) if read.unreadable else pause_ms
+        await _wait(soon_ms, clock, interrupted, tell)
 
 
 def _judge(request: FlatRequest, reads: Iterable[FlatRead]) -> FlatProof:
@@ -116,7 +122,14 @@ def _is_decided(request: FlatRequest, proof: FlatProof) -> bool:
     return all(row.state is Flatness.FLAT for row in (*rows, *proof.products.values()))
 
 
-async def _wait(duration_ms: int, clock: Clock, interrupted: Interrupted) -> None:
-    until_ms = clock.monotonic_ms() + duration_ms
+async def _wait(
+    duration_ms: int, clock: Clock, interrupted: Interrupted, tell: Callable[[], None]
+) -> None:
+    """Sleep in short pieces, so that an interruption is heard, and tell that work goes on."""
+    told_ms = clock.monotonic_ms()
+    until_ms = told_ms + duration_ms
     while not interrupted() and (left_ms := until_ms - clock.monotonic_ms()) > 0:
         await clock.sleep_ms(min(left_ms, ATTENTION_MS))
+        if clock.monotonic_ms() - told_ms >= TELL_EVERY_MS:
+            told_ms = clock.monotonic_ms()
+            tell()
