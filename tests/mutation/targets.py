@@ -33,6 +33,7 @@ TARGETS = (
             "tests/adapters/venues/test_choke_point*.py",
             "tests/adapters/venues/test_permits*.py",
             "tests/adapters/venues/test_open_venue.py",
+            "tests/adapters/venues/test_reduce_proof.py",
         ),
     ),
     Target(
@@ -46,6 +47,7 @@ TARGETS = (
             "tests/procedures/test_verify*.py",
             "tests/procedures/test_gate*.py",
             "tests/procedures/test_establish*.py",
+            "tests/procedures/test_resume*.py",
             "tests/procedures/test_resync*.py",
         ),
     ),
@@ -68,12 +70,17 @@ TARGETS = (
     ),
     Target(
         "flatten sizing",
-        (f"{CORE}/flatten*.py", f"{CORE}/flatten/*.py"),
-        ("tests/core/test_flatten*.py", "tests/procedures/test_flatten*.py"),
+        (f"{CORE}/flatten*.py", f"{CORE}/reduction.py"),
+        (
+            "tests/core/test_flatten*.py",
+            "tests/core/test_reduction*.py",
+            "tests/procedures/test_flatten*.py",
+            "tests/adapters/venues/test_reduce_proof.py",
+        ),
     ),
     Target(
         "lease",
-        (f"{STORE}/lease.py", f"{STORE}/lock_files.py", f"{PROCEDURES}/held_lease.py"),
+        (f"{STORE}/lease*.py", f"{STORE}/lock_files.py", f"{PROCEDURES}/held_lease.py"),
         (
             "tests/adapters/store/test_lease*.py",
             "tests/adapters/store/test_emergency.py",
