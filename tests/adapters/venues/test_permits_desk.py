@@ -119,7 +119,7 @@ def test_an_order_leaves_only_on_a_permit_for_exactly_that_reduction() -> None:
 
     with (
         lend(permit(2, REDUCTION)),
-        pytest.raises(RefusedByTransport, match="run:2 does not match .* the quantity is larger"),
+        pytest.raises(RefusedByTransport, match=r"run:2 does not match .* the quantity is larger"),
     ):
         desk.admit(reduce_endpoint(differs), WIRE, NOW_MS)
     assert asked == [(WIRE, permit(2, REDUCTION), NOW_MS)]
