@@ -25,6 +25,7 @@ _FLAG = "--demo, or write the file yourself (`resyncctl config schema` describes
 _VENUES = (
     ("binanceusdm", "Binance USD-M futures"),
     ("binance", "Binance spot, with or without USD-M futures"),
+    ("binancecoinm", "Binance COIN-M futures"),
     ("other", "another exchange that ccxt knows"),
 )
 

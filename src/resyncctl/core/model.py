@@ -1,7 +1,10 @@
 """The nouns of trading state: orders, fills, positions, balances, ledger entries.
 
 Quantities are in base units, prices in quote units, times in whole milliseconds since the epoch
-(UTC). An optional field that is `None` was not told by its source; it never means zero.
+(UTC). The inverse contracts (product `inverse`) of a deep profile are the exception: their
+quantities are contracts, because only contracts are exact and only contracts can be ordered; what
+they earn and cost is in the coin that they settle in. A generic profile turns them into base units.
+An optional field that is `None` was not told by its source; it never means zero.
 """
 
 from dataclasses import dataclass
@@ -147,7 +150,10 @@ class Fill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """A position leg. `quantity` is signed: a short leg is negative in every position mode."""
+    """A position leg. `quantity` is signed: a short leg is negative in every position mode.
+
+    It is in base units, for the product `inverse` of a deep profile in contracts.
+    """
 
     account: str
     product: str

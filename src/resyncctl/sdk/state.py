@@ -32,7 +32,7 @@ AssetAmounts = Mapping[str, tuple[Decimal, Decimal] | Decimal]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrder:
-    """An order that is about to be sent. Amounts are in base units."""
+    """An order that is about to be sent. Amounts are in base units, on COIN-M in contracts."""
 
     client_id: str
     symbol: str

@@ -33,7 +33,7 @@ from resyncctl.simulator.world import World
 
 
 class PracticeExchange:
-    """A small exact venue with the Binance spot and Binance USD-M dialects.
+    """A small exact venue with the Binance spot, USD-M and COIN-M dialects.
 
     What the streams need beside `listen`: `now_ms()` (the venue's clock: the clock that was handed
     in plus the skew), `market_now_ms()` (without the skew), `account_of_listen_key`, `authorise`,

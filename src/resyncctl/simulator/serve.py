@@ -32,6 +32,7 @@ _FUNDS = (
     ("spot", "ETH", "20"),
     ("spot", "BNB", "10"),
     ("usdm", "USDT", "100000"),
+    ("coinm", "BTC", "1"),
 )
 
 

@@ -35,7 +35,8 @@ from resyncctl.sdk.ledger import DERIVATIVES, product_of
 
 _ALGO_VENUES = frozenset({"binance", "binanceusdm", "binancecoinm"})
 """Venues whose conditional orders on derivatives rest in a book of their own (Binance USD-M moved
-them to the algo service on 2025-12-09: developers.binance.com, USD-M change log 2025-11-06)."""
+them to the algo service on 2025-12-09: developers.binance.com, USD-M change log 2025-11-06; COIN-M
+on 2026-06-30: "Important CM-UM Integration Notice")."""
 
 _STATUS = {
     "pending_new": OrderStatus.SUBMITTED,
