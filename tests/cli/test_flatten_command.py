@@ -1,6 +1,7 @@
 """The command `flatten` against the served practice exchange, as real processes."""
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pexpect
 import pytest
 
 from resyncctl.core.exit_codes import NO_MUTATION, ExitCode
-from tests.cli.desk import Desk, until
+from tests.cli.desk import Desk, until, until_line
 from tests.cli.running import configured, inside
 
 SLOW = [pytest.mark.process, pytest.mark.slow]
@@ -203,6 +204,32 @@ def test_a_run_that_was_killed_while_reducing_is_finished_by_the_next(desk: Desk
     assert len(sold) == 2
     after = desk.run("status", "--json").document()
     assert after["accounts"][0]["data"]["unfinished_runs"] == []
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_the_first_signal_finishes_the_order_and_tells_how_to_go_on(desk: Desk) -> None:
+    seed(desk)
+    text = desk.config.read_text()
+    desk.config.write_text(
+        text.replace("[policy]", '[policy]\nflatten_slice_notional_max = "3000"')
+    )
+    run = desk.start("flatten", desk.account, "--into", "USDT", "--confirm", desk.account)
+    until_line(run, "or better: ACKNOWLEDGED")
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=60)
+    assert run.returncode == ExitCode.INT, out + err
+    assert "stopping" in err
+    assert f"next: resyncctl flatten {desk.account} --into USDT" in out
+    assert held(desk)
+    assert "Traceback" not in out + err
+    sent = len(desk.control.ask_log("creates", account=desk.account))
+    journal = max((desk.home / "state" / "runs").glob("*-flatten-*/journal.jsonl"))
+    assert journal.read_text().count('"reduce_resolved"') == sent
+    desk.config.write_text(text)
+    done = desk.run("flatten", desk.account, "--into", "USDT", "--confirm", desk.account)
+    assert done.code == 0, done.out
+    assert held(desk) == []
 
 
 def test_flatten_takes_exactly_one_account(tmp_path: Path) -> None:
