@@ -229,6 +229,7 @@ STEP = st.sampled_from(["arm btc", "arm eth", "refresh", "stop", "wait 3", "wait
 FAULT = st.sampled_from([None, None, "lost", "mute", "late", "refused"])
 
 
+@pytest.mark.invariant("I22")
 @given(steps=st.lists(STEP, max_size=12), faults=st.lists(FAULT, max_size=20))
 async def test_what_really_runs_is_always_known(steps: list[str], faults: list[str | None]) -> None:
     made = bench(*faults)

@@ -40,6 +40,7 @@ def left(state_dir: Path, account: str = "a", now_ms: int = START_MS) -> tuple[A
     return found
 
 
+@pytest.mark.invariant("I22")
 @pytest.mark.parametrize("how", ["alive", "crashed", "finished"])
 @pytest.mark.parametrize("outcome", [OutcomeKind.ACKNOWLEDGED, OutcomeKind.UNKNOWN, None])
 def test_an_armed_countdown_is_found_however_the_run_ended(

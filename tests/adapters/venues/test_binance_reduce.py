@@ -92,6 +92,7 @@ async def test_a_short_position_is_bought_back(place: Practice) -> None:
     assert await position(place) == Decimal("-1.5")
 
 
+@pytest.mark.invariant("I16")
 @pytest.mark.parametrize(("leg", "held"), [(LONG_LEG, "2"), (SHORT_LEG, "-2")])
 async def test_a_hedge_leg_shrinks_and_the_other_is_not_touched(
     place: Practice, leg: Reduction, held: str
@@ -115,6 +116,7 @@ async def test_a_spot_holding_is_sold(place: Practice) -> None:
     assert (found.venue_order_id, found.filled) == (outcome.venue_order_id, Decimal("0.5"))
 
 
+@pytest.mark.invariant("I16")
 async def test_the_position_is_never_flipped_by_an_old_reading(place: Practice) -> None:
     """Somebody else has closed most of it since it was read."""
     hold(place, "0.2")
@@ -139,6 +141,7 @@ async def test_an_order_whose_price_is_not_met_never_rests(place: Practice) -> N
     assert await position(place) == 2
 
 
+@pytest.mark.invariant("I24")
 async def test_one_reduction_is_one_request(place: Practice) -> None:
     hold(place, "2")
     order = fresh(LONG_POSITION)
@@ -160,6 +163,7 @@ REJECTED_FAULTS = (
 )  # fmt: skip
 
 
+@pytest.mark.invariant("I19")
 @pytest.mark.parametrize("kind", [*UNKNOWN_FAULTS, *REJECTED_FAULTS])
 @pytest.mark.parametrize("product", ["spot", "linear"])
 async def test_the_outcome_of_each_fault(place: Practice, kind: str, product: str) -> None:
@@ -187,6 +191,7 @@ async def test_an_order_that_lands_late_is_found_by_its_client_id(place: Practic
     assert found.filled == Decimal("0.5")
 
 
+@pytest.mark.invariant("I19")
 async def test_the_exchange_refuses_it_after_its_deadline(place: Practice) -> None:
     """A request that the network holds back for longer than its permit makes no order."""
     hold(place, "2")
@@ -290,6 +295,7 @@ def test_a_listed_code_is_a_rejection(code: str) -> None:
     assert (outcome.kind, outcome.code) == (OutcomeKind.REJECTED, code)
 
 
+@pytest.mark.invariant("I19")
 @pytest.mark.parametrize(
     ("status", "body"),
     [

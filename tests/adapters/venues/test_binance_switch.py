@@ -132,6 +132,7 @@ async def test_a_permit_pays_once(place: Practice) -> None:
     assert not (await power.arm("linear", "BTCUSDT", 60_000, permit)).sent
 
 
+@pytest.mark.invariant("I22")
 async def test_the_procedure_keeps_it_and_hands_it_back(place: Practice) -> None:
     place.linear_order()
     kept = switches(place)

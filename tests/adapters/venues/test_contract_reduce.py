@@ -117,6 +117,7 @@ INVERSE_WAYS = [("inverse", leg) for leg in Leg]
 BENCHES: Mapping[str, Callable[[str, Leg], ReduceBench]] = {"fake": fake, "binance": real}
 
 
+@pytest.mark.invariant("I16")
 @pytest.mark.parametrize("name", BENCHES)
 @pytest.mark.parametrize(("product", "leg"), WAYS)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)

@@ -116,6 +116,7 @@ def body_of(reduction: Reduction, **changes: object) -> bytes:
     return urlencode(fields).encode()
 
 
+@pytest.mark.invariant("I10", "I24")
 @REDUCTIONS
 async def test_the_very_reduction_leaves_once(bench: Bench, name: str) -> None:
     reduction = EVERY[name]
@@ -155,6 +156,7 @@ OTHERS: Mapping[str, tuple[object, ...]] = {
 }
 
 
+@pytest.mark.invariant("I10", "I13")
 @REDUCTIONS
 async def test_no_parameter_may_differ(bench: Bench, name: str) -> None:
     reduction = EVERY[name]
@@ -177,6 +179,7 @@ async def test_no_parameter_may_differ(bench: Bench, name: str) -> None:
     assert bench.connection.egress.desk.spent == frozenset()
 
 
+@pytest.mark.invariant("I10")
 @REDUCTIONS
 async def test_no_parameter_may_be_missing(bench: Bench, name: str) -> None:
     reduction = EVERY[name]
@@ -213,6 +216,7 @@ EXTRAS: Mapping[str, object] = {
 }
 
 
+@pytest.mark.invariant("I10")
 @REDUCTIONS
 async def test_no_parameter_may_be_added(bench: Bench, name: str) -> None:
     reduction = EVERY[name]
@@ -233,6 +237,7 @@ async def test_no_parameter_of_any_name_may_be_added(name: str, value: str) -> N
     await bench.connection.close()
 
 
+@pytest.mark.invariant("I10", "I13")
 async def test_the_bytes_have_one_meaning(bench: Bench) -> None:
     right = body_of(LONG_POSITION)
     bodies: dict[str, tuple[object, str]] = {
@@ -304,6 +309,7 @@ async def test_a_hedge_leg_is_not_reduced_by_a_flag(bench: Bench, leg: Reduction
     assert bench.session.asked == []
 
 
+@pytest.mark.invariant("I16")
 async def test_spot_never_buys(bench: Bench) -> None:
     crooked = replace(SPOT_HOLDING)
     object.__setattr__(crooked, "side", Side.BUY)
@@ -334,6 +340,7 @@ async def test_a_protection_that_the_product_does_not_have_protects_nothing(
     assert bench.session.asked == []
 
 
+@pytest.mark.invariant("I16")
 async def test_the_leg_that_would_open_is_refused(bench: Bench) -> None:
     for leg, side in ((Leg.LONG, Side.BUY), (Leg.SHORT, Side.SELL), (Leg.BOTH, Side.SELL)):
         crooked = replace(LONG_LEG)
@@ -344,6 +351,7 @@ async def test_the_leg_that_would_open_is_refused(bench: Bench) -> None:
     assert bench.session.asked == []
 
 
+@pytest.mark.invariant("I13", "I23")
 async def test_a_permit_pays_for_its_own_kind_only(bench: Bench) -> None:
     reducing, plain = bench.permit(LONG_POSITION), bench.permit(None)
     ask = bench.connection.ask
@@ -387,6 +395,7 @@ UNPROVABLE = {
 }
 
 
+@pytest.mark.invariant("I13")
 @pytest.mark.parametrize("method", UNPROVABLE)
 async def test_no_other_endpoint_takes_a_reduction(bench: Bench, method: str) -> None:
     params: Any = UNPROVABLE[method]
@@ -409,6 +418,7 @@ async def test_a_reduction_on_the_wrong_host_is_refused(bench: Bench) -> None:
     assert bench.session.asked == []
 
 
+@pytest.mark.invariant("I19")
 async def test_it_cannot_live_longer_than_its_permit(bench: Bench) -> None:
     right = params_of(LONG_POSITION)
     permit = bench.permit(LONG_POSITION)
