@@ -1,9 +1,14 @@
 """Several operators and their processes on one account: one works, others wait or take over."""
 
 import asyncio
+import contextlib
+import fcntl
 import os
+import pty
 import signal
+import struct
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +97,7 @@ async def test_of_two_at_once_one_works_and_the_other_is_told_who(tmp_path: Path
 
 @pytest.mark.invariant("I31")
 async def test_a_living_run_gives_way_between_two_requests(tmp_path: Path) -> None:
-    async with served(tmp_path, horizon="6s") as world:
+    async with served(tmp_path, horizon="4s") as world:
         rest_orders(world, 8)
         first = await Operator.starts(world, *WORDS)
         await first.reaches("outcome")
@@ -221,3 +226,52 @@ async def test_another_terminal_follows_a_run_and_disturbs_nothing(
         if end == "ends":
             assert "proof: proving that the orders are gone" in words
         assert not watcher.journal()
+
+
+async def test_an_operator_whose_account_is_held_is_offered_to_watch(tmp_path: Path) -> None:
+    async with served(tmp_path, horizon="3s") as world:
+        rest_orders(world, 4)
+        first = await Operator.starts(world, *WORDS)
+        await first.reaches("outcome")
+        code, seen = await on_terminal(world, b"Watch run", b"y\r", *WORDS)
+        code_of_first, _ = await first.ends()
+        assert (code, code_of_first) == (25, 0), seen
+        run_id = first.journal()[0]["run_id"]
+        assert f"run {run_id}" in seen
+        assert "proving that the orders are gone" in seen
+        assert "it says of the account: proved_empty" in seen
+        assert "exit 25 LOCKED" in seen
+        assert len(cancels(world)) == len(first.events("intent"))
+
+
+async def on_terminal(
+    world: DemoWorld, question: bytes, answer: bytes, *words: str
+) -> tuple[int, str]:
+    """Run a command on a terminal of 80 columns and answer its one question."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environ = {**os.environ, "XDG_STATE_HOME": str(world.folder / "state"), "TERM": "xterm"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "resyncctl", "--config", str(world.config), *words),
+        env={**environ, "NO_COLOR": "1"},
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+    )
+    os.close(slave)
+    os.set_blocking(master, False)
+    seen, pending = b"", [(b"\x1b[6n", b"\x1b[1;1R"), (question, answer)]
+    async with asyncio.timeout(60):
+        while process.returncode is None:
+            await asyncio.sleep(0.05)
+            with contextlib.suppress(BlockingIOError, OSError):
+                seen += os.read(master, 65_536)
+            for asked, told in [one for one in pending if one[0] in seen]:
+                pending.remove((asked, told))
+                os.write(master, told)
+        with contextlib.suppress(OSError):
+            seen += os.read(master, 65_536)
+    os.close(master)
+    for frame in seen.decode().split("\x1b[H\x1b[2J")[1:]:
+        assert max(len(line) for line in frame.replace("\r", "").split("\n")) <= 80
+    return process.returncode, seen.decode()

@@ -66,8 +66,9 @@ async def offer(invocation: "Invocation", outcomes: "Sequence[AccountOutcome]") 
     run_id = wiring.holding_run(invocation, one.account)
     if run_id is None or invocation.options.quiet or not invocation.prompter.can_ask():
         return
+    invocation.progress.say(one.account, "lease", one.error.message if one.error else "held")
     invocation.progress.finish()
-    question = f"{one.error.message if one.error else ''}. Watch it?"
+    question = f"Watch run {run_id}?"
     if await invocation.prompter.confirm(question, flag="resyncctl watch", default=True):
         await follow(invocation, one.account, run_id)
 

@@ -79,7 +79,14 @@ async def watch_absence(
     interrupted: Interrupted,
 ) -> ProofResult:
     """Read until absence is proved, an unexpected order shows, or the deadline passes."""
-    await _wait(request.not_before_ms - clock.monotonic_ms(), clock, interrupted)
+    while not interrupted() and (left_ms := request.not_before_ms - clock.monotonic_ms()) > 0:
+        progress.say(
+            venue.account,
+            "quiet",
+            "waiting until no earlier request can take effect",
+            seconds_left=-(-left_ms // 1000),
+        )
+        await clock.sleep_ms(min(left_ms, ATTENTION_MS))
     pause_ms = max(250, request.horizon_ms // max(1, request.required_reads - 1))
     reads: list[ProofRead] = []
     while True:
