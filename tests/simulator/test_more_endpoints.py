@@ -67,13 +67,31 @@ def test_cancel_and_replace() -> None:
 
 def test_orders_in_a_batch_are_placed_one_by_one() -> None:
     bench = Bench()
-    rows = [_LIMIT, _LIMIT | {"price": "1"}, _LIMIT | {"newClientOrderId": "third"}]
+    rows = [_LIMIT, _LIMIT | {"price": "90000"}, _LIMIT | {"newClientOrderId": "third"}]
     answer = bench.ask("POST", f"{USDM}/fapi/v1/batchOrders", {"batchOrders": json.dumps(rows)})
-    assert [row.get("status", row.get("code")) for row in answer] == ["NEW", -4024, "NEW"]
+    assert [row.get("status", row.get("code")) for row in answer] == ["NEW", -4016, "NEW"]
     assert len(bench.log.orders_placed()) == 1
     assert bench.log.orders_placed()[0].placed == 2
     many = bench.ask("POST", f"{USDM}/fapi/v1/batchOrders", {"batchOrders": json.dumps(rows * 2)})
     assert many["code"] == -4082
+
+
+def test_prices_of_usdm_stay_inside_the_band_that_is_told() -> None:
+    bench = Bench()
+    info = bench.ask("GET", f"{USDM}/fapi/v1/exchangeInfo", {})
+    (row,) = [row for row in info["symbols"] if row["symbol"] == "BTCUSDT"]
+    (band,) = [one for one in row["filters"] if one["filterType"] == "PERCENT_PRICE"]
+    bench.control.set_price("BTCUSDT", "60000")
+    high, low = (60_000 * float(band[name]) for name in ("multiplierUp", "multiplierDown"))
+    answers = {
+        (side, price): bench.ask(
+            "POST", f"{USDM}/fapi/v1/order", _LIMIT | {"side": side, "price": f"{price:.0f}"}
+        ).get("code", 0)
+        for side in ("BUY", "SELL")
+        for price in (low - 1, low, high, high + 1)
+    }
+    refused = {key: code for key, code in answers.items() if code}
+    assert refused == {("BUY", high + 1): -4016, ("SELL", low - 1): -4024}
 
 
 def test_a_good_till_date_order_expires() -> None:

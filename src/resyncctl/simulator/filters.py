@@ -19,6 +19,9 @@ from resyncctl.simulator.world import World
 
 MAX_NOTIONAL = Decimal(9_000_000)
 _HIGH, _LOW = Decimal(5), Decimal("0.2")
+PERCENT_UP, PERCENT_DOWN = Decimal("1.05"), Decimal("0.95")
+"""USD-M's PERCENT_PRICE: a purchase may not be dearer, nor a sale cheaper, than these parts of the
+mark price; exchangeInfo tells the same numbers."""
 _MAX_STOPS = 5
 
 
@@ -59,10 +62,10 @@ def check_usdm(world: World, row: SymbolRow, terms: OrderTerms) -> None:
     if not terms.close_position:
         _check_usdm_quantity(row, terms)
     mid = world.mark(row)
-    if terms.price > mid * _HIGH:
-        raise refuse(-4016, f"Limit price can't be higher than {plain(mid * _HIGH)}.")
-    if 0 < terms.price < mid * _LOW:
-        raise refuse(-4024, f"Limit price can't be lower than {plain(mid * _LOW)}.")
+    if terms.side == "BUY" and terms.price > mid * PERCENT_UP:
+        raise refuse(-4016, f"Limit price can't be higher than {plain(mid * PERCENT_UP)}.")
+    if terms.side == "SELL" and 0 < terms.price < mid * PERCENT_DOWN:
+        raise refuse(-4024, f"Limit price can't be lower than {plain(mid * PERCENT_DOWN)}.")
     notional = terms.quantity * (terms.price or terms.stop_price or mid)
     if not closes_only(terms) and notional < row.min_notional:
         raise refuse(
