@@ -120,6 +120,7 @@ def test_two_accounts_have_two_incidents(tmp_path: Path) -> None:
     assert desk.run("incident", "show", "n").code == ExitCode.USAGE
 
 
+@pytest.mark.invariant("I45")
 def test_a_note_is_shown_harmless_in_every_form(desk: Desk) -> None:
     desk.trade()
     desk.close(reason="\x1b]0;title\x07 [red]feed[/red]")
@@ -184,6 +185,7 @@ def test_an_incident_can_be_ended_by_hand_once_and_noted_afterwards(desk: Desk) 
     assert desk.run("incident", "list", "--open").out == "no incident is recorded\n"
 
 
+@pytest.mark.invariant("I12")
 def test_a_place_that_refuses_stops_no_closing_and_is_told(desk: Desk) -> None:
     desk.trade()
     blocked = desk.folder / "state" / "incidents"

@@ -86,3 +86,33 @@ def test_a_killed_cancel_is_told_as_one_that_never_ended(desk: Desk) -> None:
     (found,) = desk.run("incident", "show", "--json").document()["data"]["incidents"]
     assert [run["command"] for run in found["runs"]] == ["cancel-all", "cancel-all"]
     assert found["residuals"] == 0
+
+
+def test_a_resync_and_a_resume_are_one_incident_with_all_of_its_figures(desk: Desk) -> None:
+    desk.write_checkpoint()
+    set_running(desk)
+    desk.seed_orders(2)
+    stopped = "--engine-stopped"
+    safe = desk.run("resync", desk.account, "--reason", "lost feed", stopped, "--yes", "--json")
+    assert safe.code == 0, safe.out
+    (found,) = desk.run("incident", "show", "--json").document()["data"]["incidents"]
+    assert (found["ended"], found["gate"], found["reason"]) == (None, "SAFE", "lost feed")
+    resumed = desk.run(
+        *("verify", desk.account, "--resume", "--confirm", desk.account, "--no-watch", stopped),
+        "--json",
+    )
+    assert resumed.code == 0, resumed.out
+    (found,) = desk.run("incident", "show", "--json").document()["data"]["incidents"]
+    assert found["ended"] is not None
+    assert (found["gate"], found["verdict"], found["cancel_sent"]) == ("RUNNING", "clean", True)
+    assert (found["orders_before"], found["orders_after"]) == (2, 0)
+    assert [run["command"] for run in found["runs"]] == ["resync", "verify"]
+    figures = found["metrics"]
+    order = ("gate_closed", "first_cancel", "proved", "safe", "running")
+    moments = [figures[f"{name}_after_ms"] for name in order]
+    assert moments == sorted(moments)
+    assert figures["within_rto"] is True
+    assert figures["unsafe_ms"] <= figures["safe_after_ms"]
+    assert found["timeline"][-1]["what"] == "run_ended"
+    assert found["not_known"] == []
+    assert desk.run("status", "--json").document()["accounts"][0]["data"]["incident"] is None

@@ -54,6 +54,7 @@ def test_a_gate_file_that_cannot_be_believed_has_no_move_to_acknowledge(world: W
     assert not acknowledgement_file(world.gate).exists()
 
 
+@pytest.mark.invariant("I15")
 def test_nothing_is_acknowledged_while_a_request_is_under_way(world: World) -> None:
     engine = engine_of(world)
     with engine.sending():
@@ -119,6 +120,7 @@ def test_a_folder_that_refuses_is_told_and_stops_nothing(world: World) -> None:
     assert engine.trouble is None
 
 
+@pytest.mark.invariant("I15")
 def test_no_request_slips_past_an_acknowledgement(tmp_path: Path) -> None:
     """Senders on three threads race a closing gate: no request begins after the acknowledgement."""
     world = World(tmp_path)
@@ -163,6 +165,7 @@ def test_no_request_slips_past_an_acknowledgement(tmp_path: Path) -> None:
     assert wrong == []
 
 
+@pytest.mark.invariant("I15")
 def test_a_gate_that_closes_while_it_is_asked_is_not_acknowledged_meanwhile(world: World) -> None:
     """The gate is read as open; before the request is counted, it closes and somebody looks."""
     answers: list[bool] = []

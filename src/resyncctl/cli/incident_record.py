@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FINDINGS_MAX = 50
 _MISSING_MAX = 3
 _ONLY_LOOKS = frozenset({"reconcile", "verify"})
-"""Commands that cron runs every minute: their end is told, their beginning is not."""
+"""Commands that cron runs every minute: their end is told when it says something new."""
 
 
 def incidents(invocation: "Invocation") -> "Incidents":
@@ -125,6 +125,7 @@ def _add(
         details,
         run_id=invocation.run_id,
         at_ms=invocation.clock.now_ms(),
+        only_news=invocation.command in _ONLY_LOOKS,
     )
     if trouble is not None:
         invocation.warn(trouble)

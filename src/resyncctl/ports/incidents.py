@@ -60,10 +60,12 @@ class IncidentLog(Protocol):
         *,
         run_id: str,
         at_ms: int,
+        only_news: bool = False,
     ) -> str | None:
         """Add an event to the account's open incident, or to the one that this run has ended.
 
-        Where there is none, nothing is written and nothing is wrong.
+        Where there is none, nothing is written and nothing is wrong. With `only_news` an event that
+        repeats the last one of its command is left out.
         """
         ...
 

@@ -94,6 +94,7 @@ def test_an_engine_copy_that_still_says_running_proves_nothing(desk: Desk) -> No
     assert "own gate file" in desk.look().how
 
 
+@pytest.mark.invariant("I15")
 def test_an_older_or_another_move_proves_nothing(desk: Desk) -> None:
     desk.engine.acknowledge()
     desk.move("UNSAFE")
@@ -124,6 +125,7 @@ def test_a_silence_that_begins_after_it_was_acknowledged_is_nonsense(desk: Desk)
     assert "contradict" in desk.look().how
 
 
+@pytest.mark.invariant("I15")
 def test_a_request_that_can_still_take_effect_is_waited_for(desk: Desk) -> None:
     desk.move("RUNNING")
     with desk.engine.sending(valid_ms=5_000):
@@ -161,6 +163,7 @@ SLOW = settings(
 )
 
 
+@pytest.mark.invariant("I15")
 @SLOW
 @given(cut=st.integers(min_value=0, max_value=10_000), flip=st.integers(min_value=0, max_value=255))
 def test_no_damaged_acknowledgement_proves_silence(desk: Desk, cut: int, flip: int) -> None:
@@ -177,6 +180,7 @@ def test_no_damaged_acknowledgement_proves_silence(desk: Desk, cut: int, flip: i
         assert not desk.look().proved
 
 
+@pytest.mark.invariant("I15")
 @SLOW
 @given(
     st.fixed_dictionaries(

@@ -101,6 +101,7 @@ def test_a_missing_pid_file_proves_nothing_until_the_process_was_seen_to_end(hos
     assert look(view).proved
 
 
+@pytest.mark.invariant("I15")
 def test_a_number_that_was_used_again_is_not_taken_for_the_engine(host: Host) -> None:
     host.run(40, "bot", started_s=100)
     host.write_pid("40", written_s=101)
@@ -125,6 +126,7 @@ def test_a_stopped_engine_lives_and_a_dead_one_only_by_its_threads(
     assert look(PidFileSilence(host.pid_file, proc=host.proc)).proved is not lives
 
 
+@pytest.mark.invariant("I15")
 def test_hidden_processes_prove_nothing(host: Host) -> None:
     host.run(40, "bot")
     host.write_pid("41")
@@ -137,6 +139,7 @@ def test_hidden_processes_prove_nothing(host: Host) -> None:
     assert not look(MatchedSilence(("bot",), seen_file=host.pid_file, proc=Path("/no"))).proved
 
 
+@pytest.mark.invariant("I15")
 def test_arguments_that_never_matched_prove_nothing(host: Host, tmp_path: Path) -> None:
     seen_file = tmp_path / "state" / "engines" / "mm.seen"
 

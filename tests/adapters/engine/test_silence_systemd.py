@@ -87,6 +87,7 @@ def test_everything_else_is_unproved(manager: Manager, changes: dict[str, str], 
     assert words in seen.how
 
 
+@pytest.mark.invariant("I15")
 def test_processes_that_the_unit_left_behind_may_still_send(manager: Manager) -> None:
     manager.answers(ControlGroup="/system.slice/mm.service")
     assert manager.look().proved

@@ -180,6 +180,7 @@ def test_a_gate_of_which_one_copy_lets_the_engine_trade_begins_one(desk: Desk) -
     assert desk.only().is_open
 
 
+@pytest.mark.invariant("I12")
 def test_a_gate_that_could_not_be_closed_begins_one_that_says_so(desk: Desk) -> None:
     desk.gate.failure = RecordUnwritableError("the disk is full")
     with pytest.raises(RecordUnwritableError, match="the disk is full"):
@@ -225,6 +226,29 @@ def test_a_run_may_add_to_the_incident_that_it_ended_and_no_other_run(desk: Desk
     assert [one.run_id for one in desk.only().timeline if one.what == "run_ended"] == ["r2"]
 
 
+def test_a_look_that_says_the_same_again_is_not_repeated(desk: Desk) -> None:
+    desk.move(GateState.UNSAFE)
+    looks: list[tuple[str, str, int]] = [
+        ("reconcile", "discrepant", 3),
+        ("reconcile", "discrepant", 4),
+        ("verify", "discrepant", 4),
+        ("reconcile", "clean", 0),
+        ("reconcile", "discrepant", 0),
+    ]
+    for number, (command, status, rows) in enumerate(looks):
+        details = {"command": command, "status": status, "counts": {"rows": rows}, "findings": []}
+        for run_id in (f"run-{number}", f"run-{number}-again"):
+            desk.incidents.add(
+                *("main", "run_ended", details),
+                run_id=run_id,
+                at_ms=desk.now_ms,
+                only_news=True,
+            )
+    told = [one.run_id for one in desk.only().timeline if one.what == "run_ended"]
+    assert told == ["run-0", "run-2", "run-3", "run-4"]
+
+
+@pytest.mark.invariant("I27")
 def test_a_torn_end_is_cut_off_and_told(desk: Desk) -> None:
     desk.move(GateState.UNSAFE)
     whole = desk.file().read_bytes()
@@ -238,6 +262,7 @@ def test_a_torn_end_is_cut_off_and_told(desk: Desk) -> None:
     assert desk.warned == []
 
 
+@pytest.mark.invariant("I27")
 def test_a_record_that_was_altered_is_not_extended_and_a_new_one_begins(desk: Desk) -> None:
     desk.move(GateState.UNSAFE)
     altered = desk.file().read_bytes().replace(b"to UNSAFE", b"to unsafe")
@@ -263,6 +288,7 @@ def test_a_file_without_a_first_record_is_no_incident_to_go_on_with(desk: Desk) 
     assert desk.all()[1].account == "main"
 
 
+@pytest.mark.invariant("I12")
 def test_a_full_disk_stops_no_gate_and_the_incident_is_begun_afterwards(desk: Desk) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -296,6 +322,7 @@ def test_a_folder_that_refuses_is_told_and_stops_nothing(desk: Desk) -> None:
     assert isinstance(desk.incidents.all((), NOW_MS), Unknown)
 
 
+@pytest.mark.invariant("I39")
 def test_no_secret_gets_in(desk: Desk) -> None:
     desk.move(GateState.UNSAFE)
     desk.incidents.add("main", "note", {"text": "key CANARY"}, run_id="r1", at_ms=NOW_MS)

@@ -75,13 +75,20 @@ class Incidents:
         *,
         run_id: str,
         at_ms: int,
+        only_news: bool = False,
     ) -> str | None:
-        """Add an event to the account's open incident, or to the one that this run has ended."""
+        """Add an event to the account's open incident, or to the one that this run has ended.
+
+        With `only_news` nothing is written when the same command said the same before: cron looks
+        every minute, and an incident may last for days.
+        """
         told = IncidentEvent(at_ms=at_ms, run_id=run_id, event=event, details=details)
 
         def write(writer: IncidentWriter) -> None:
             found = writer.newest()
-            if found is not None and _belongs(found, run_id):
+            if found is None or not _belongs(found, run_id):
+                return
+            if not (only_news and _is_old(found, told)):
                 writer.append(found, told)
 
         if not self._has_any(account):
@@ -211,6 +218,16 @@ def _belongs(found: IncidentFile, run_id: str) -> bool:
     if not found.events:
         return False
     return found.ended is None or found.ended.run_id == run_id
+
+
+def _is_old(found: IncidentFile, told: IncidentEvent) -> bool:
+    """Whether the last event of this kind and command says the same; its counts may differ."""
+    command = told.details.get("command")
+    for one in reversed(found.events):
+        if one.event == told.event and one.details.get("command") == command:
+            keys = (told.details.keys() | one.details.keys()) - {"counts"}
+            return all(told.details.get(key) == one.details.get(key) for key in keys)
+    return False
 
 
 def _opening(opening: Opening) -> IncidentEvent:
