@@ -190,6 +190,17 @@ async def test_a_later_run_finds_and_stops_what_a_crashed_run_left() -> None:
     assert made.power.fires(made.clock.now_ms()) == set()
 
 
+async def test_what_cannot_be_stopped_from_here_blocks_and_sends_nothing() -> None:
+    hidden = SwitchTarget(product="unknown", symbol="whatever a broken journal hides")
+    left = ArmedSwitch(target=hidden, fires_by_ms=START_MS + 1, certain=False)
+    made = bench(earlier=[left])
+    state = await made.switches.disarm()
+    assert state.blocks_resume(made.clock.now_ms())
+    assert made.power.asked == []
+    made.clock.advance(1)
+    assert not made.switches.state().blocks_resume(made.clock.now_ms())
+
+
 async def test_a_crash_between_intent_and_answer_counts_as_armed() -> None:
     made = bench()
     await made.switches.arm([BTC])

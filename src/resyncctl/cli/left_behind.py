@@ -9,8 +9,6 @@ from resyncctl.cli.memory import journal_roots
 from resyncctl.core.model import Order, OrderClass, OrderStatus, Side
 from resyncctl.core.money import ZERO
 from resyncctl.core.open_requests import OpenRequest
-from resyncctl.core.snapshot import Unknown
-from resyncctl.core.switches import ArmedSwitch
 
 if TYPE_CHECKING:
     from resyncctl.adapters.store.summary import OpenIntent
@@ -34,19 +32,6 @@ def open_requests(invocation: "Invocation", account: str) -> tuple[OpenRequest, 
             orders=_orders(account, intent),
         )
         for intent in intents
-    )
-
-
-def countdowns(invocation: "Invocation", account: str) -> tuple[ArmedSwitch, ...] | Unknown:
-    """Return the dead-man switches that runs of this host may have left armed on the account."""
-    from resyncctl.adapters.store.switch_records import left_switches
-    from resyncctl.procedures.dead_man_switch import LONGEST_COUNTDOWN_MS
-
-    return left_switches(
-        journal_roots(invocation),
-        account,
-        invocation.clock.now_ms(),
-        longest_ms=LONGEST_COUNTDOWN_MS,
     )
 
 

@@ -208,6 +208,9 @@ class Switches:
             self._note(f"whether the countdown of {target.words} was armed is not known")
 
     async def _stop(self, target: SwitchTarget) -> None:
+        if self.power.switch(target.product) is None:
+            self._note(f"the countdown of {target.words} cannot be stopped from here")
+            return
         outcome: MutationOutcome | None = None
         for attempt in range(STOP_ATTEMPTS):
             if attempt:
