@@ -1,12 +1,14 @@
-"""A warmed interpreter for each worker, a few homes for each exchange."""
+"""A warmed interpreter for each worker; a home with an exchange of its own for each scenario."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from tests.process.harness import Home, Street, Zygote, warmed
+from tests.process.harness import Home, Zygote, new_home, warmed
+from tests.process.sweeps import Homes
 
 
 @pytest.fixture(scope="session")
@@ -16,11 +18,16 @@ def zygote() -> Iterator[Zygote]:
 
 
 @pytest.fixture
-def homes(tmp_path: Path, zygote: Zygote) -> Iterator[Callable[[], Home]]:
-    with contextlib.ExitStack() as stack:
-        yield Street(tmp_path, zygote, stack).home
+def homes(tmp_path: Path, zygote: Zygote) -> Homes:
+    numbers = itertools.count()
+
+    def home() -> AbstractContextManager[Home]:
+        return new_home(tmp_path / str(next(numbers)), zygote)
+
+    return home
 
 
 @pytest.fixture
-def home(homes: Callable[[], Home]) -> Home:
-    return homes()
+def home(homes: Homes) -> Iterator[Home]:
+    with homes() as opened:
+        yield opened

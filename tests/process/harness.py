@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from resyncctl.simulator.control_client import PracticeControl
 from tests.cli.running import ROOT
 
 PATIENCE_S = 60.0
-HOMES_PER_EXCHANGE = 4
+ACCOUNT = "main"
 CONFIG = """\
 state_dir = "state"
 [accounts.{account}]
@@ -102,14 +103,16 @@ class Zygote:
     """The warmed interpreter."""
 
     process: "subprocess.Popen[str]"
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def fork(self, wish: dict[str, Any]) -> int:
         """Fork a command; return its process id."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(wish) + "\n")
-        self.process.stdin.flush()
-        return int(self.process.stdout.readline())
+        with self.lock:
+            self.process.stdin.write(json.dumps(wish) + "\n")
+            self.process.stdin.flush()
+            return int(self.process.stdout.readline())
 
 
 @contextlib.contextmanager
@@ -137,10 +140,8 @@ def warmed() -> Iterator[Zygote]:
 class Exchange:
     """A served practice exchange."""
 
-    name: str
     control: PracticeControl
     ready: dict[str, Any]
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
 
 @contextlib.contextmanager
@@ -158,36 +159,11 @@ def exchange(folder: Path) -> Iterator[Exchange]:
         ready = json.loads(process.stdout.readline())
         control = PracticeControl.from_ready_file(folder / "ready.json")
         control.call("hold_all_prices")
-        yield Exchange(folder.name, control, ready)
+        yield Exchange(control, ready)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
         process.stdout.close()
-
-
-@dataclass(slots=True)
-class Street:
-    """Homes, a few at one exchange: the exchange counts request weight by address and minute.
-
-    The commands rightly wait for the next minute when the weight of this one is spent.
-    """
-
-    folder: Path
-    zygote: Zygote
-    stack: contextlib.ExitStack
-    worlds: Iterator[int] = field(default_factory=itertools.count)
-    world: Exchange | None = None
-    at_this_exchange: int = 0
-
-    def home(self) -> "Home":
-        """Return a new home, at a new exchange when the old one has served enough."""
-        if self.world is None or self.at_this_exchange >= HOMES_PER_EXCHANGE:
-            self.stack.close()
-            place = self.folder / f"exchange-{next(self.worlds)}"
-            self.world = self.stack.enter_context(exchange(place))
-            self.at_this_exchange = 0
-        self.at_this_exchange += 1
-        return new_home(self.folder / self.world.name, self.world, self.zygote)
 
 
 @dataclass(slots=True)
@@ -280,19 +256,26 @@ class Home:
             )
 
 
-def new_home(folder: Path, world: Exchange, zygote: Zygote) -> Home:
-    """Open an account and write a home for it."""
-    account = f"a{next(world.numbers)}"
-    opened = world.control.call("add_account", account=account)
-    for market in ("spot", "usdm"):
-        world.control.call("deposit", account=account, asset="USDT", amount="100000", market=market)
-    place = folder / f"home-{account}"
-    place.mkdir(parents=True)
-    key = place / "account.key"
-    key.write_text(f'api_key = "{opened["api_key"]}"\nsecret = "{opened["secret"]}"\n')
-    key.chmod(0o600)
-    ready = world.ready
-    (place / "resyncctl.toml").write_text(
-        CONFIG.format(account=account, address=ready["address"], ca_file=ready["ca_file"])
-    )
-    return Home(place, account, world, zygote)
+@contextlib.contextmanager
+def new_home(folder: Path, zygote: Zygote) -> Iterator[Home]:
+    """Serve an exchange, open an account there, and write a home for it.
+
+    Every home has an exchange of its own: the exchange counts request weight by address and minute,
+    and the commands rightly wait for the next minute when the weight of this one is spent.
+    """
+    with exchange(folder / "exchange") as world:
+        opened = world.control.call("add_account", account=ACCOUNT)
+        for market in ("spot", "usdm"):
+            world.control.call(
+                "deposit", account=ACCOUNT, asset="USDT", amount="100000", market=market
+            )
+        place = folder / "home"
+        place.mkdir(parents=True)
+        key = place / "account.key"
+        key.write_text(f'api_key = "{opened["api_key"]}"\nsecret = "{opened["secret"]}"\n')
+        key.chmod(0o600)
+        ready = world.ready
+        (place / "resyncctl.toml").write_text(
+            CONFIG.format(account=ACCOUNT, address=ready["address"], ca_file=ready["ca_file"])
+        )
+        yield Home(place, ACCOUNT, world, zygote)

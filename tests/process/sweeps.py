@@ -9,6 +9,8 @@ import json
 import os
 import signal
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ from tests.process.harness import Ended, Home
 
 WHOLE_TIER = bool(os.environ.get("RESYNCCTL_PROCESS_TIER"))
 RESULTS = Path(__file__).parent / "results.json"
-SOME_POINTS = 5
+SOME_POINTS = 3
+SIDE_BY_SIDE = 3
+Homes = Callable[[], AbstractContextManager[Home]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def points_of(trace: Sequence[str]) -> list[int]:
     first = {name: number for number, name in reversed(list(enumerate(trace, 1)))}
     kinds = sorted(first.values())
     step = max(1, -(-len(kinds) // SOME_POINTS))
-    return kinds[::step]
+    return kinds[step // 2 :: step]
 
 
 def kill_at(verb: Verb, home: Home, number: int) -> tuple[str, ...]:
@@ -113,20 +117,24 @@ def keep(name: str, row: dict[str, Any]) -> None:
     RESULTS.write_text(json.dumps(dict(sorted(rows.items())), indent=1) + "\n")
 
 
-def sweep(verb: Verb, homes: Callable[[], Home]) -> None:
-    """Kill at every chosen effect; name every one that went wrong."""
-    trace = effects_of(verb, homes())
+def sweep(verb: Verb, homes: Homes) -> None:
+    """Kill at every chosen effect, a few accounts side by side; name every one that went wrong."""
+    with homes() as home:
+        trace = effects_of(verb, home)
     points = points_of(trace)
-    assert len(points) >= SOME_POINTS - 1, trace
-    wrong: list[str] = []
-    names: set[str] = set()
-    for number in points:
-        try:
-            names.update(kill_at(verb, homes(), number)[-1:])
-        except AssertionError as error:
-            wrong.append(f"effect {number} ({trace[number - 1]}): {error}")
+    assert len(points) > 1, trace
+
+    def scenario(number: int) -> tuple[tuple[str, ...], str]:
+        with homes() as home:
+            try:
+                return kill_at(verb, home, number)[-1:], ""
+            except AssertionError as error:
+                return (), f"effect {number} ({trace[number - 1]}): {error}"
+
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        ends = list(pool.map(scenario, points))
+    wrong = [words for _, words in ends if words]
     assert not wrong, "\n".join(wrong)
-    keep(
-        f"kill -9: {verb.name}",
-        {"points": len(points), "effects": len(trace), "kinds": sorted(names), "held": len(points)},
-    )
+    kinds = sorted({name for last, _ in ends for name in last})
+    row = {"points": len(points), "effects": len(trace), "kinds": kinds, "held": len(points)}
+    keep(f"kill -9: {verb.name}", row)

@@ -1,6 +1,5 @@
 """kill -9 at every k-th effect: a durable record, a gate file, or an answered request."""
 
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -8,9 +7,9 @@ import pytest
 
 from tests.process.beliefs import write_belief
 from tests.process.harness import Ended, Home
-from tests.process.sweeps import Verb, open_gate, sweep
+from tests.process.sweeps import Homes, Verb, open_gate, sweep
 
-pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def resting(home: Home) -> None:
@@ -40,7 +39,7 @@ CANCEL_ALL = Verb(
 
 
 @pytest.mark.invariant("I12", "I23", "I24", "I25", "I26", "I28")
-def test_cancel_all(homes: Callable[[], Home]) -> None:
+def test_cancel_all(homes: Homes) -> None:
     sweep(CANCEL_ALL, homes)
 
 
@@ -87,7 +86,7 @@ FLATTEN = Verb(
 
 
 @pytest.mark.invariant("I16", "I17", "I19", "I23", "I25", "I26")
-def test_flatten(homes: Callable[[], Home]) -> None:
+def test_flatten(homes: Homes) -> None:
     sweep(FLATTEN, homes)
 
 
@@ -124,7 +123,7 @@ RESYNC = Verb(
 
 
 @pytest.mark.invariant("I11", "I12", "I25", "I26", "I28")
-def test_resync(homes: Callable[[], Home]) -> None:
+def test_resync(homes: Homes) -> None:
     sweep(RESYNC, homes)
 
 
@@ -159,5 +158,5 @@ RESUME = Verb(
 
 
 @pytest.mark.invariant("I5", "I11", "I25", "I28")
-def test_verify_and_resume(homes: Callable[[], Home]) -> None:
+def test_verify_and_resume(homes: Homes) -> None:
     sweep(RESUME, homes)
