@@ -4,6 +4,7 @@ Random histories on the practice exchange, with USD-M in the same account, compa
 truth. Faults that pass are mixed in: then a section may be unknown or incomplete, never wrong.
 """
 
+import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 from random import Random
@@ -13,7 +14,7 @@ import pytest
 
 from resyncctl.core.model import Order, OrderStatus
 from resyncctl.core.snapshot import Known, OrderReference, Section, Window
-from tests.adapters.venues.practice import INVERSE, INVERSE_ALGO, Practice, open_practice
+from tests.adapters.venues.practice import INVERSE, INVERSE_ALGO, LINEAR, Practice, open_practice
 from tests.adapters.venues.test_binance_truth import FAULTS
 
 SYMBOLS = ("BTCUSD_PERP", "ETHUSD_PERP", "BTCUSD_270326")
@@ -214,6 +215,23 @@ async def test_a_stop_that_triggered_is_followed_to_its_order() -> None:
     assert isinstance(ended, Order)
     assert (ended.status, ended.filled) == (OrderStatus.FILLED, Decimal(7))
     assert ended.average_price == Decimal(49000)
+    await place.venue.close()
+
+
+async def test_two_futures_markets_that_are_read_at_once_do_not_share_their_bookings() -> None:
+    place = open_practice(scopes=[LINEAR, INVERSE])
+    for market, symbol in (("usdm", "BTCUSDT"), ("coinm", "BTCUSD_PERP")):
+        place.control.set_position("main", symbol, "5", "60000")
+        place.control.funding(symbol, "0.001")
+        assert place.control.truth("main")["postings"][-1]["market"] == market
+    window = Window(place.clock.now_ms() - 3_600_000, place.clock.now_ms())
+    linear, inverse = await asyncio.gather(
+        *(place.view.read_ledger(product, window) for product in ("linear", "inverse"))
+    )
+    assert isinstance(linear, Known)
+    assert isinstance(inverse, Known)
+    assert {row.asset for row in linear.data if row.kind == "funding"} == {"USDT"}
+    assert {row.asset for row in inverse.data if row.kind == "funding"} == {"BTC"}
     await place.venue.close()
 
 
