@@ -307,11 +307,18 @@ async def test_a_refused_key_at_first_contact(place: Practice) -> None:
     await wrong.venue.close()
 
 
+async def test_a_short_silence_is_waited_out_by_a_read(place: Practice) -> None:
+    place.control.inject("limited_429", "spot.open_orders", parameters={"retry_after_s": 9})
+    began_ms = place.clock.monotonic_ms()
+    assert isinstance(await place.view.read_open_orders(SPOT), Known)
+    assert place.clock.monotonic_ms() - began_ms >= 9_000
+
+
 async def test_a_rate_limit_at_first_contact(place: Practice) -> None:
-    place.control.inject("limited_429", "spot.time", parameters={"retry_after_s": 9})
+    place.control.inject("limited_429", "spot.time", parameters={"retry_after_s": 90})
     with pytest.raises(TryAgainLaterError) as caught:
         await place.view.measure_clock()
-    assert caught.value.hint == "try again in 9 s"
+    assert caught.value.hint == "try again in 90 s"
     section = await place.view.read_open_orders(SPOT)
     assert isinstance(section, Unknown)
     assert "asked for silence" in section.reason

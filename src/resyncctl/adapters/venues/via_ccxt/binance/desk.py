@@ -1,8 +1,8 @@
 """What every reading of a Binance account shares: the connection, the clock, the instruments.
 
 Promises: a read is repeated at most once: after a broken connection, a server's error, an answer
-that cannot be trusted, or a refused timestamp, and then after the clock was measured again; a read
-that fails says why in an operator's words.
+that cannot be trusted, a short silence that the exchange asked for, or a refused timestamp, and
+then after the clock was measured again; a read that fails says why in an operator's words.
 Called by `spot`, `futures`, `cancels` and `venue`.
 """
 
@@ -26,6 +26,8 @@ from resyncctl.core.snapshot import Known, Section, Unknown, Window
 from resyncctl.ports.views import Clock, ClockReading
 
 SECOND_READ_AFTER_MS = 250
+SILENCE_WORTH_WAITING_MS = 15_000
+"""The longest silence that the exchange may ask for and a read waits out by itself."""
 Item = TypeVar("Item")
 
 
@@ -71,6 +73,8 @@ class Desk:
             await self.measure()
         elif worth_a_second_read(first) or isinstance(first.cause, UntrustedAnswer):
             await self.clock.sleep_ms(SECOND_READ_AFTER_MS)
+        elif first.wait_ms is not None and first.wait_ms <= SILENCE_WORTH_WAITING_MS:
+            await self.clock.sleep_ms(first.wait_ms)
         else:
             return first
         return await self.connection.ask(method, params)
