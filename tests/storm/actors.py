@@ -15,6 +15,7 @@ from resyncctl.core.gate import GateReading, GateState
 from resyncctl.core.silence import Silence, SilenceKind
 from resyncctl.ports.views import GateView, SilenceView
 from tests.storm.arena import Arena, place_order
+from tests.storm.belief import Mind
 from tests.storm.oracle import ACCOUNT, VALIDITY_MS
 
 POLL_MS = 400
@@ -29,6 +30,7 @@ class Engine:
     gate: GateView
     kind: str
     dice: random.Random
+    mind: Mind
     silent_since_ms: int | None = None
     sent: int = 0
     stopped: bool = False
@@ -50,6 +52,7 @@ class Engine:
     def _acknowledge(self) -> None:
         if self.silent_since_ms is None:
             self.silent_since_ms = self.arena.clock.now_ms()
+            self.mind.learn()
 
     def _sign(self) -> None:
         """Sign an order now; it lands when the network likes, while the exchange honours it."""
@@ -65,6 +68,8 @@ class Engine:
         if self.arena.symbols:
             place_order(self.arena, self.dice.choice(self.arena.symbols), name, self.dice)
             self.arena.oracle.step()
+            if self.silent_since_ms is None:
+                self.mind.learn()
 
 
 @dataclass(slots=True)

@@ -106,6 +106,8 @@ class Arena:
             return {"delay_ms": self.dice.randint(100, 9_000)}
         if kind == "answer_slow":
             return {"delay_ms": self.dice.randint(200, 9_000)}
+        if kind == "limited_429":
+            return {"retry_after_s": self.dice.randint(1, 15)}
         if kind == "late_fill_after_cancel":
             return {"fraction": "0.5"}
         if kind == "body_other_account":

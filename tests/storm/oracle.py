@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from resyncctl.core.gate import GateState
+from resyncctl.ports.views import GateView
 from resyncctl.simulator.exchange import PracticeExchange
 from resyncctl.simulator.orders import AlgoOrder, Fill, Order
 from resyncctl.simulator.wire import Reply
@@ -58,6 +60,7 @@ class Oracle:
     intents: dict[str, int] = field(default_factory=dict)
     wires: dict[str, int] = field(default_factory=dict)
     in_flight: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    gate: GateView | None = None
     creates: int = 0
     mutations: int = 0
     _legs: dict[tuple[str, str], Decimal] = field(default_factory=dict)
@@ -108,16 +111,27 @@ class Oracle:
 
     def _look_at_claims(self) -> None:
         resting = self.resting()
+        opened_ms = self._opened_ms()
         for claim in self.claims:
             if claim.withdrawn:
                 continue
+            claim.withdrawn = opened_ms is not None
             for name in resting:
                 if name in claim.kept:
                     continue
                 signed_ms = self.signed_ms.get(name, 0)
+                if opened_ms is not None and signed_ms >= opened_ms:
+                    continue
                 if claim.strong or signed_ms <= claim.covers_until_ms:
                     kind = "strong" if claim.strong else "cancel-all"
                     self.blame("I1", f"{claim.by} was told {kind} SAFE while {name} rests")
+
+    def _opened_ms(self) -> int | None:
+        """Return since when the engine may trade again, which ends every claim; None: not."""
+        reading = self.gate.read(ACCOUNT) if self.gate is not None else None
+        if reading is None or reading.state is not GateState.RUNNING:
+            return None
+        return reading.since_ms
 
     def arm(self) -> None:
         """Start counting: what was traded before now is history."""
@@ -155,7 +169,8 @@ class Oracle:
         after = before + (fill.quantity if fill.side == "BUY" else -fill.quantity)
         self._legs[leg] = after
         if name in self.ours and (abs(after) > abs(before) or before * after < 0):
-            self.blame("I16", f"{name} moved {leg} from {before} to {after}")
+            how = "flipped" if before * after < 0 else "increased"
+            self.blame("I16", f"{name} {how} {leg} from {before} to {after}")
 
     # -- the wire ------------------------------------------------------------------------------
 

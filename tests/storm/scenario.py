@@ -15,7 +15,7 @@ ACCOUNTS = ("one_way", "hedge", "spot", "mixed")
 PROGRAMS = ("cancel_all", "resync", "resume", "flatten")
 """What the first operator runs. The second one runs `cancel_all` or `resync` beside it."""
 
-ENGINES = ("honest", "late", "rogue", "absent")
+ENGINES = ("honest", "honest", "late", "late", "late", "absent", "absent", "rogue")
 """`honest` stops at the closed gate and says so; `late` does too, but its last requests land as
 late as the exchange honours them; `rogue` never says anything and goes on sending; `absent` never
 sent."""
@@ -116,6 +116,7 @@ class Scenario:
     funding: tuple[int, ...] = ()
     second_after_ms: int = 0
     protective: str = "cancel"
+    countdown: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return it for a file."""
@@ -158,7 +159,7 @@ def draw(seed: int, profile: Profile) -> Scenario:
         if lag_ms and profile.lags
         else "",
         lag_ms=lag_ms if profile.lags else 0,
-        skew_ms=dice.choice((0, 0, 0, 40, -40, 700, -700)),
+        skew_ms=dice.choice((0, 0, 0, 40, -40, 200, -200)),
         latency_ms=dice.choice((0, 5, 20, 120, 400)),
         cron=dice.random() < 0.2,
         store_trouble=profile.kinds > 0 and dice.random() < 0.1,
@@ -167,6 +168,7 @@ def draw(seed: int, profile: Profile) -> Scenario:
         funding=_moments(dice, 2, 60_000) if dice.random() < 0.2 else (),
         second_after_ms=dice.randint(0, 20_000),
         protective=dice.choice(("cancel", "keep")),
+        countdown=dice.random() < 0.5,
     )
 
 
