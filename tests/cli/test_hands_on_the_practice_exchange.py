@@ -19,12 +19,22 @@ from tests.cli.desk import Desk, until, until_line
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
-def test_the_gate_opens_on_a_clean_verdict_and_on_nothing_else(desk: Desk) -> None:
+def test_the_gate_opens_on_a_safety_verdict_and_on_nothing_else(desk: Desk) -> None:
     desk.write_checkpoint()
     desk.run("gate", "close")
     refused = desk.run("gate", "open", desk.account, "--confirm", desk.account)
     assert refused.code == ExitCode.REFUSED
     assert desk.run("reconcile", "-q").code == 0
+    compared = desk.run("gate", "open", desk.account, "--confirm", desk.account)
+    assert compared.code == ExitCode.REFUSED, "a comparison proves no silence"
+    assert f"next: resyncctl verify {desk.account}" in compared.out
+    silent = desk.run("verify", "--json")
+    assert silent.code == ExitCode.INCOMPLETE, "nobody said that the engine is stopped"
+    assert "the engine is silent" in silent.out
+    verified = desk.run("verify", "--engine-stopped", "--json")
+    assert verified.code == 0, verified.out
+    assert verified.document()["verdict"] == "clean"
+    assert desk.control.ask_log("mutations", account=desk.account) == []
     nobody = desk.run("gate", "open", desk.account)
     assert nobody.code == ExitCode.NOTTY
     assert f"--confirm {desk.account}" in nobody.out

@@ -23,12 +23,13 @@ def test_the_demo_tells_the_whole_story(tmp_path: Path) -> None:
         "MISSING_FILL",
         "MISSING_ORDER",
         "ORPHAN_ORDER",
-        "PROVED EMPTY",
         "0 orders rest",
+        "fails      engine and exchange agree",
         "exit 20 REFUSED",
+        "result ✓ SAFE",
         "verdict ✓ CLEAN",
-        "gate ✓ SAFE",
-        "gate ✓ RUNNING",
+        "acknowledged the closed gate",
+        "result ✓ RESUMED",
         "while the gate was closed: 0",
     ):
         assert words in done.stdout, words

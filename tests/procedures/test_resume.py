@@ -9,7 +9,7 @@ from resyncctl.core.errors import DeclinedError, LockedError, NoTerminalError
 from resyncctl.core.exit_codes import ExitCode
 from resyncctl.core.gate import GateState
 from resyncctl.core.safety import VerdictRecord
-from resyncctl.core.silence import SilenceKind
+from resyncctl.core.silence import Silence, SilenceKind
 from resyncctl.core.switches import ArmedSwitch, SwitchTarget
 from tests.fakes.fake_venue import FakeVenue
 from tests.fakes.operators import ScriptedPrompter
@@ -46,6 +46,17 @@ async def test_a_fresh_verdict_is_looked_at_again_and_used() -> None:
     assert world.clock.running_ms - began_ms < 5_000
     assert outcome.evidence["verdict_run"] == verdict.run_id
     assert outcome.evidence["nobody_watches"] is True
+
+
+async def test_an_engine_that_was_just_started_gets_a_moment_to_acknowledge() -> None:
+    world, verdict = await proved()
+    began_ms = world.clock.running_ms
+    soon_ms = world.clock.now_ms() + 2_000
+    unproved = Silence(kind=SilenceKind.UNPROVED, how="it has just started")
+    world.silence.on_observe = lambda now_ms: unproved if now_ms < soon_ms else None
+    outcome = await world.resume(verdict, watch_ms=0)
+    assert outcome.status == "resumed"
+    assert world.clock.running_ms - began_ms < 10_000
 
 
 @pytest.mark.parametrize(

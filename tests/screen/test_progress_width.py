@@ -1,6 +1,7 @@
 """A live progress line never wraps, because a wrapped line cannot be rewritten in place."""
 
 import io
+import itertools
 
 from resyncctl.screen.progress import LineProgress
 
@@ -24,3 +25,17 @@ def test_a_pipe_gets_the_whole_line() -> None:
     progress = LineProgress(stream, now_s=lambda: 0.0)
     progress.say("main", "proof", "proving", **{"n" * 90: 1})
     assert "n" * 90 in stream.getvalue()
+
+
+def test_without_a_terminal_a_long_wait_is_told_every_few_seconds() -> None:
+    """I35: a step that only counts down is told again, so that nobody takes the tool for dead."""
+    stream = io.StringIO()
+    now = 0.0
+    progress = LineProgress(stream=stream, now_s=lambda: now)
+    for second in range(31):
+        now = float(second)
+        progress.say("main", "proof", "proving", seconds_left=31 - second)
+    times = [float(line.split("s")[0]) for line in stream.getvalue().splitlines()]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert max(gaps) <= 5
+    assert len(times) < 10

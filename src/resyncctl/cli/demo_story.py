@@ -17,6 +17,10 @@ from resyncctl.core.exit_codes import ExitCode
 
 Write = Callable[[str], object]
 QUOTES = 6
+_RESYNC = (
+    *("resync", ACCOUNT, "--protective", "cancel", "--engine-stopped"),
+    *("--reason", "engine died"),
+)
 
 
 @dataclass(slots=True)
@@ -84,8 +88,11 @@ async def _trade(teller: Teller) -> None:
     await teller.world.until(checkpoint.exists, "the engine wrote its first checkpoint")
     start = "start of day"
     await teller.run("gate", "close", ACCOUNT, "--reason", start, expect=ExitCode.OK, quiet=True)
-    await teller.run("reconcile", ACCOUNT, expect=ExitCode.OK, quiet=True)
-    await _open(teller, start)
+    teller.say(
+        "\nIt may trade once it is proved that nothing is amiss. The engine itself acknowledges\n"
+        "that it is quiet behind the closed gate."
+    )
+    await _let_trade(teller, start, "--no-watch")
     await teller.world.until(
         lambda: len(teller.world.orders()) >= QUOTES, "the engine quoted on every market"
     )
@@ -156,14 +163,12 @@ async def _look(teller: Teller) -> None:
 async def _make_safe(teller: Teller) -> None:
     teller.title("Make it quiet, and prove it")
     teller.say("An acknowledgement is no proof. The proof reads every scope again and again.")
-    await teller.run(
-        *("cancel-all", ACCOUNT, "--include-protective", "--yes", "--reason", "engine died"),
-        expect=ExitCode.OK,
-    )
+    teller.say("One command goes the whole way; the engine's disconnect hook could call it, too.")
+    await teller.run(*_RESYNC, expect=ExitCode.BLOCKED)
     rest = len(teller.world.orders())
     teller.say(f"\nThe exchange's own books agree: {rest} orders rest.")
     if rest:
-        raise ResyncError(f"cancel-all said proved, and {rest} orders rest")
+        raise ResyncError(f"resync said that no order rests, and {rest} do")
     teller.say("\nMay the gate open? Orders are gone, but the bot's memory is still wrong:")
     await teller.run(
         *("gate", "open", ACCOUNT, "--confirm", ACCOUNT), expect=ExitCode.REFUSED, quiet=True
@@ -175,16 +180,16 @@ async def _repair(teller: Teller) -> None:
     teller.say(
         "Every difference becomes an event; applied, they bring the checkpoint to the truth."
     )
-    await teller.run("reconcile", ACCOUNT, expect=ExitCode.BLOCKED, quiet=True)
-    await teller.run("reconcile", ACCOUNT, "--repair", expect=ExitCode.OK, quiet=True)
-    teller.say("\nA second run finds nothing:")
+    await teller.run(*_RESYNC, "--repair", expect=ExitCode.OK, quiet=True)
+    teller.say("\nA comparison finds nothing any more:")
     await teller.run("reconcile", ACCOUNT, expect=ExitCode.OK, quiet=True)
 
 
 async def _resume(teller: Teller) -> None:
     teller.title("SAFE, on evidence, and back to trading")
-    await _open(teller, "reconciled after the engine died")
     await teller.world.start_engine()
+    teller.say("The engine starts again from the repaired checkpoint. The gate is SAFE: it waits.")
+    await _let_trade(teller, "proved safe after the engine died", "--watch", "5s")
     await teller.world.until(
         lambda: len(teller.world.orders()) >= QUOTES, "the engine quoted again"
     )
@@ -193,10 +198,13 @@ async def _resume(teller: Teller) -> None:
     await teller.run("audit", "verify", expect=ExitCode.OK, quiet=True)
 
 
-async def _open(teller: Teller, reason: str) -> None:
-    common = ("gate", "open", ACCOUNT, "--confirm", ACCOUNT, "--reason", reason)
-    await teller.run(*common, expect=ExitCode.OK, quiet=True)
-    await teller.run(*common, "--to", "RUNNING", expect=ExitCode.OK, quiet=True)
+async def _let_trade(teller: Teller, reason: str, *more: str) -> None:
+    await teller.run(
+        *("verify", ACCOUNT, "--resume", "--confirm", ACCOUNT, "--reason", reason),
+        *more,
+        expect=ExitCode.OK,
+        quiet=True,
+    )
 
 
 def _account_for(teller: Teller, seconds: float) -> None:

@@ -262,6 +262,12 @@ async def open_venue(
     place = spec.practice
     policy = invocation.configuration.policy_of(spec.name)
     cancels = invocation.command in REDUCES_RISK_ONLY
+
+    def waits(wait_ms: int) -> None:
+        seconds = -(-wait_ms // 1000)
+        words = "waiting for request weight, so that the exchange does not ban this host"
+        invocation.progress.say(spec.name, "weight", words, seconds_left=seconds)
+
     options = VenueOptions(
         account=spec.name,
         venue=spec.venue,
@@ -274,7 +280,8 @@ async def open_venue(
         staleness_horizon_ms=policy.staleness_horizon_ms,
         cache_dir=invocation.configuration.cache_dir,
         may_load_markets=names_symbols or invocation.command != "cancel-all",
-        may_use_reserve=cancels or invocation.command == "flatten",
+        may_use_reserve=cancels or invocation.command in NEEDS_STORE,
+        on_wait=waits,
     )
     async with open_venue(options) as venue:
         yield venue

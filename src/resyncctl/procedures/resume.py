@@ -42,6 +42,7 @@ from resyncctl.procedures.verify import evidence_of, outcome_of, record_verdict
 from resyncctl.procedures.watch_window import WatchWindow, watch_window
 from resyncctl.procedures.witness import WitnessedJournal, WitnessedVenue
 
+ENGINE_WAIT_MS = 5_000
 SwitchMaker = Callable[[LeaseKeeper], Switches]
 
 
@@ -309,7 +310,7 @@ class _Run:
         )
         if not all(condition.holds for condition in conditions):
             return False
-        if await self._trouble_now() is not None:
+        if not await self._is_silent_soon() or await self._trouble_now() is not None:
             return False
         self.tools.progress.say(
             self.request.account, "verdict", f"looking again at the verdict of run {verdict.run_id}"
@@ -330,6 +331,22 @@ class _Run:
         except ResyncError:
             return False
         return look.comparison.verdict is Verdict.CLEAN and not look.venue.not_covered
+
+    async def _is_silent_soon(self) -> bool:
+        """Give an engine that was just started a moment to acknowledge the gate."""
+        clock = self.tools.clock
+        until_ms = clock.monotonic_ms() + ENGINE_WAIT_MS
+        while True:
+            gate = self.tools.gate.read(self.request.account)
+            seen = self.tools.silence.observe(self.request.account, gate, clock.now_ms())
+            if seen.proved or not self.tools.policy.require_engine_silence:
+                return True
+            if clock.monotonic_ms() >= until_ms or self.tools.interrupted():
+                return False
+            self.tools.progress.say(
+                self.request.account, "silence", "waiting for the engine to acknowledge the gate"
+            )
+            await clock.sleep_ms(500)
 
     def _digests(self) -> dict[str, str]:
         belief = self.tools.engine.read(self.request.account, self.tools.clock.now_ms())

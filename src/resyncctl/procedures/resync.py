@@ -217,8 +217,7 @@ class _Run:
         return await establish(self.hands.what_to_establish(), self.hands.looking())
 
     def _mends(self, found: Established) -> str | None:
-        repairs = self.hands.request.want_repair and self.hands.repair is not None
-        return may_mend(found, self.hands.tools.venue.profile, repairs=repairs)
+        return may_mend(found, self.hands.tools.venue.profile, repairs=self.hands.repairs)
 
     async def _waits_for_the_exchange(self, error: ResyncError) -> bool:
         """Whether to try again; an exchange that is away comes back before it is given up."""

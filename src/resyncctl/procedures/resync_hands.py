@@ -80,6 +80,11 @@ class Hands:
         asked_ms = self.request.deadline_ms
         return self.state.began_ms + (self.tools.policy.rto_ms if asked_ms is None else asked_ms)
 
+    @property
+    def repairs(self) -> bool:
+        """Whether a checkpoint of our own is brought to the exchange's truth."""
+        return self.request.want_repair and self.repair is not None
+
     async def make_quiet(self) -> None:
         """Cancel in waves until listings show nothing more, or leave it out if that was allowed."""
         first = not self.state.cancel_runs and self.state.skip is None
@@ -176,7 +181,7 @@ class Hands:
             self.tools,
             each_read=self.keep_alive,
             countdowns=self._stop_countdowns,
-            before_compare=self._repair,
+            before_compare=self._repair if self.repairs else self.tools.before_compare,
         )
 
     async def keep_alive(self) -> None:
@@ -195,8 +200,6 @@ class Hands:
 
     async def _repair(self) -> None:
         """Bring a checkpoint of our own to the exchange's truth, before the two are compared."""
-        if not self.request.want_repair or self.repair is None:
-            return
         try:
             outcome = await reconcile(
                 replace(self._both_sides(), want_repair=True),

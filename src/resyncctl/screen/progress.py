@@ -2,7 +2,8 @@
 
 Promises: standard output stays untouched; seconds since the start stand on every line; on a
 terminal a repeated step is rewritten in place, elsewhere it is told only when its words or numbers
-change by more than the countdown. Implements `ports.views.Progress`. Called by the command line.
+change by more than the countdown, or a few seconds have passed. Implements
+`ports.views.Progress`. Called by the command line.
 """
 
 import contextlib
@@ -18,6 +19,9 @@ from resyncctl.screen import envelope
 from resyncctl.screen.terminal import is_terminal
 from resyncctl.screen.text import ascii_text, rfc3339, safe_text
 
+SILENCE_MAX_S = 4.5
+"""After this long even a step that only counts down is told again, where nothing is rewritten: a
+silent tool looks like a dead one."""
 _CLEAR = "\r\x1b[K"
 
 
@@ -36,6 +40,7 @@ class LineProgress:
     _last: tuple[str, str] = ("", "")
     _last_words: str = ""
     _open: bool = False
+    _said_s: float = 0.0
 
     def say(self, account: str, stage: str, text: str, **numbers: object) -> None:
         """Print the step."""
@@ -45,8 +50,10 @@ class LineProgress:
         steady = {key: value for key, value in numbers.items() if key != "seconds_left"}
         words = f"{text} {_shown(steady)}"
         live = is_terminal(self.stream)
-        if same_step and words == self._last_words and not live:
+        same_words = same_step and words == self._last_words
+        if same_words and not live and self.now_s() - self._said_s < SILENCE_MAX_S:
             return
+        self._said_s = self.now_s()
         self._last, self._last_words = (account, stage), words
         elapsed = self.now_s() - self.began_s
         told = (

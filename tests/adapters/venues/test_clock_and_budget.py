@@ -1,6 +1,7 @@
 """The exchange's clock, and the weight that reads may spend."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -81,6 +82,17 @@ CEILING = 100 - RESERVED_SHARE_PERCENT
 
 
 @pytest.mark.invariant("I33")
+async def test_a_wait_for_weight_is_told_second_by_second() -> None:
+    clock = FakeClock()
+    told: list[int] = []
+    budget = WeightBudget(clock, limit=100, on_wait=told.append)
+    budget.take(100)
+    budget.settle(100, 100)
+    await budget.admit_read(1, may_use_reserve=False)
+    assert len(told) >= 15
+    assert all(before - after == 1_000 for before, after in itertools.pairwise(told))
+
+
 async def test_a_read_waits_for_the_next_minute_and_a_cancel_does_not() -> None:
     clock = FakeClock()
     budget = WeightBudget(clock, limit=100)

@@ -8,6 +8,7 @@ reads that prove them; a cancel never waits for a read; every wait is bounded.
 Called by `egress` for each request.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from resyncctl.ports.views import Clock
@@ -45,18 +46,26 @@ class BudgetSpent(Exception):  # noqa: N818  # reads as the sentence that it is
         self.wait_ms = wait_ms
 
 
+TOLD_FROM_MS = 1_000
+
+
+def _nobody_listens(wait_ms: int) -> None:
+    del wait_ms
+
+
 @dataclass(slots=True)
 class WeightBudget:
     """One host's weight of the current minute. `limit` None means that the venue told no limit.
 
     `used` is what the venue last reported in this minute, `under_way` the weight of requests that
-    have no answer yet.
+    have no answer yet. `on_wait` is told how many milliseconds a read still has to wait.
     """
 
     clock: Clock
     limit: int | None = None
     used: int = 0
     under_way: int = 0
+    on_wait: Callable[[int], None] = _nobody_listens
     _minute: int = field(default=-1)
 
     async def admit_read(self, weight: int, *, may_use_reserve: bool) -> None:
@@ -71,8 +80,17 @@ class WeightBudget:
             if waited_ms + wait_ms > LONGEST_WAIT_MS:
                 raise BudgetSpent(wait_ms)
             waited_ms += wait_ms
-            await self.clock.sleep_ms(wait_ms)
+            await self._wait(wait_ms)
         self.take(weight)
+
+    async def _wait(self, wait_ms: int) -> None:
+        """Sleep in pieces, and tell what is waited for: a silent tool looks like a dead one."""
+        while wait_ms > 0:
+            if wait_ms >= TOLD_FROM_MS:
+                self.on_wait(wait_ms)
+            piece_ms = min(wait_ms, TOLD_FROM_MS)
+            await self.clock.sleep_ms(piece_ms)
+            wait_ms -= piece_ms
 
     def take(self, weight: int) -> None:
         """Count a request that is about to leave. Cancels come here without asking."""

@@ -9,7 +9,7 @@ Called by `transport` only; tests read `records`.
 import logging
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from resyncctl.adapters.venues.via_ccxt.budget import (
@@ -65,6 +65,7 @@ class Egress:
 
     clock: Clock
     desk: PermitDesk = field(default_factory=PermitDesk)
+    on_wait: Callable[[int], None] | None = None
     records: deque[WireRecord] = field(default_factory=lambda: deque(maxlen=RECORDS_KEPT))
     _budgets: dict[str, WeightBudget] = field(default_factory=dict)
     _shut: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -75,6 +76,8 @@ class Egress:
         found = self._budgets.get(pool)
         if found is None:
             found = self._budgets[pool] = WeightBudget(self.clock, KNOWN_LIMITS.get(pool))
+        if self.on_wait is not None:
+            found.on_wait = self.on_wait
         return found
 
     async def admit(self, wire: Wire, endpoint: Endpoint, *, may_use_reserve: bool) -> None:

@@ -89,6 +89,7 @@ def open_venue(options: VenueOptions) -> Venue:
             hint="set mode and practice together",
         )
     egress = options.egress or _egress_for(options)
+    egress.on_wait = options.on_wait or egress.on_wait
     if options.venue in DEEP:
         from resyncctl.adapters.venues.via_ccxt.binance.open import abilities_of, open_binance
 

@@ -1,6 +1,6 @@
 """What opening an account needs, and what it gives. Shared by `open_venue` and the profiles."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -30,6 +30,7 @@ class VenueOptions:
     `scopes` empty means every scope that the profile knows. `may_load_markets` False keeps the way
     to a cancel free of the table of instruments: only a table on disk is used. `may_use_reserve`
     lets the reads of a cancel run spend the part of the request budget that is kept for them.
+    `on_wait` is told how many milliseconds a read waits for request weight.
     `session_factory` replaces the network, and `egress` the process-wide way out, in tests.
     """
 
@@ -46,5 +47,6 @@ class VenueOptions:
     cache_dir: Path | None = None
     may_load_markets: bool = True
     may_use_reserve: bool = False
+    on_wait: Callable[[int], None] | None = field(default=None, repr=False)
     session_factory: SessionFactory | None = field(default=None, repr=False)
     egress: Egress | None = field(default=None, repr=False)
