@@ -89,6 +89,14 @@ def test_a_pid_file_without_a_number_proves_nothing(host: Host, text: str) -> No
     assert "cannot be used" in look(PidFileSilence(host.pid_file, proc=host.proc)).how
 
 
+def test_a_pid_file_that_anybody_could_have_written_proves_nothing(host: Host) -> None:
+    host.write_pid("40")
+    view = PidFileSilence(host.pid_file, proc=host.proc)
+    assert look(view).proved
+    host.pid_file.chmod(0o666)
+    assert "writable by everybody" in look(view).how
+
+
 def test_a_missing_pid_file_proves_nothing_until_the_process_was_seen_to_end(host: Host) -> None:
     view = PidFileSilence(host.pid_file, proc=host.proc)
     assert "no pid file" in look(view).how

@@ -64,6 +64,8 @@ class PidFileSilence:
                     f"there is no pid file {self._pid_file}, so nothing names a process"
                 )
             return self._gone(now_ms, f"process {self._seen.pid} of the engine has ended")
+        if found.mode & 0o002:
+            raise FormatError("it is writable by everybody")
         pid = int(found.data.split()[0]) if found.data.split() else 0
         if pid <= 0:
             raise FormatError("it does not hold the number of a process")
