@@ -107,6 +107,9 @@ class ReducingVenue:
     before_read: Callable[["ReducingVenue"], None] | None = None
     before_reduce: Callable[["ReducingVenue"], None] | None = None
     clips: bool = True
+    clock_reading: ClockReading | Unknown = field(
+        default_factory=lambda: ClockReading(20, SKEW_MS - 20)
+    )
     reductions: list[Reduction] = field(default_factory=list)
     permits: list[Permit] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
@@ -158,7 +161,7 @@ class ReducingVenue:
         )
 
     async def measure_clock(self) -> ClockReading | Unknown:
-        return ClockReading(20, SKEW_MS - 20)
+        return self.clock_reading
 
     async def read_identity(self, product: str) -> Section[str]:
         return Known((f"uid-1 {product}",), self.clock.now_ms())

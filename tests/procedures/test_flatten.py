@@ -25,6 +25,7 @@ from resyncctl.core.model import Leg, OrderStatus, Side
 from resyncctl.core.mutation import Permit
 from resyncctl.core.policy import Policy
 from resyncctl.core.reduction import Protection
+from resyncctl.core.snapshot import Unknown
 from tests.fakes.reducing_venue import ReducingVenue
 from tests.procedures.flatten_world import (
     ALGO,
@@ -417,6 +418,24 @@ async def test_positions_that_cannot_be_read_are_never_called_flat(world: World)
     assert outcome.exit_code is ExitCode.RESIDUAL
     assert outcome.status != "flat"
     assert "not known" in str(outcome.evidence["not_proved"])
+
+
+async def test_an_unmeasured_clock_makes_every_wait_longer(world: World) -> None:
+    """A deadline counts by the exchange's clock; what is not known of it is allowed for."""
+    world.venue.position(BTC, "1")
+    world.venue.clock_reading = Unknown("timed out")
+    sent_ms: list[int] = []
+    read_ms: list[int] = []
+
+    def send(_: ReducingVenue) -> None:
+        sent_ms.append(world.clock.monotonic_ms())
+        world.venue.before_read = lambda _: read_ms.append(world.clock.monotonic_ms())
+
+    world.venue.before_reduce = send
+    outcome = await world.run()
+    assert outcome.status == "flat"
+    assert outcome.evidence["clock_trouble"] == "timed out"
+    assert read_ms[0] - sent_ms[0] >= 5_000 + 1_000
 
 
 async def test_a_position_that_appears_at_the_end_is_named(world: World) -> None:

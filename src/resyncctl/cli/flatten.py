@@ -272,7 +272,8 @@ def _saved(outcome: "AccountOutcome", plan: "FlattenPlan", path: Path) -> "Accou
     from resyncctl.cli.saved_plan import write_plan
 
     if plan.unread:
-        return outcome
+        refused = f"{path}: a part of the account is not known, so there is no plan to keep"
+        return replace(outcome, evidence={**outcome.evidence, "plan_refused": refused})
     write_plan(path, plan)
     apply = f"resyncctl flatten {plan.account} --apply {path} --confirm {plan.account}"
     return replace(outcome, evidence={**outcome.evidence, "plan_file": str(path)}, next_step=apply)

@@ -133,9 +133,9 @@ async def _read_settled(leg: Leg) -> LegReading | LegResult:
             market=leg.market,
             clock=tools.clock,
         )
-        late = tools.clock.monotonic_ms() >= patience_ms or tools.must_stop()
+        late = tools.clock.monotonic_ms() >= patience_ms
         if isinstance(reading, Unknown):
-            if late:
+            if late or tools.must_stop():
                 return _ended(leg, LegEnd.UNRESOLVED, reading.reason)
         else:
             change = _change(leg, reading)
@@ -143,6 +143,9 @@ async def _read_settled(leg: Leg) -> LegReading | LegResult:
                 return reading
             if late or _is_another_mode(leg, reading):
                 return _changed(leg, reading, change)
+            if tools.must_stop():
+                # Whether the difference is real or only late is not known by now.
+                return _ended(leg, LegEnd.STOPPED, _why_stopped(tools))
             tools.progress.say(
                 tools.account,
                 "leg",
@@ -276,7 +279,7 @@ def _take_in(leg: Leg, reading: LegReading, sent: SentReduction) -> None:
 def _nothing_left(leg: Leg, reading: LegReading, piece: Finished | Dust) -> LegResult:
     leg.result.left = reading.quantity
     if isinstance(piece, Finished):
-        return _ended(leg, LegEnd.DONE, "")
+        return _ended(leg, LegEnd.DONE, "" if leg.touched else "it was gone before the first order")
     leg.result.dust_value = piece.value
     why = "what is left is smaller than the smallest order"
     if reading.available != reading.quantity:

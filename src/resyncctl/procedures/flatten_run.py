@@ -44,6 +44,7 @@ from resyncctl.procedures.flatten_planning import (
 )
 from resyncctl.procedures.flatten_reading import products_of, read_account
 from resyncctl.procedures.flatten_report import FlattenState, rehearsed, report
+from resyncctl.procedures.held_lease import SKEW_UNMEASURED_MS
 from resyncctl.procedures.prove_absence import list_orders
 from resyncctl.procedures.prove_flat import FlatRequest, watch_flat
 
@@ -69,7 +70,7 @@ class FlattenRun:
     left_behind: Callable[[], Sequence[OpenRequest]]
     earlier: Callable[[], Sequence[EarlierReduction]]
     state: FlattenState
-    skew_ms: int = 0
+    skew_ms: int = SKEW_UNMEASURED_MS
 
     @property
     def stop_ms(self) -> int:
@@ -132,6 +133,7 @@ class FlattenRun:
         self.state.earlier, self.state.unresolved_earlier = earlier.resolved, earlier.open
         if left:
             fresh, reading = await self._plan()
+            tools.skew_ms = max(tools.skew_ms, self.skew_ms)
         plan = await self._agree(fresh, reading)
         tools.budget.caps = dict(plan.caps)
         if self.clock.monotonic_ms() >= self.stop_ms:
@@ -307,7 +309,7 @@ class FlattenRun:
                 {
                     "account": self.request.account,
                     "status": outcome.status,
-                    "whole": not self.request.choice.symbols,
+                    "whole": not (self.state.plan and self.state.plan.wish.choice.symbols),
                     **outcome.evidence,
                 },
             )

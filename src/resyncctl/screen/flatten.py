@@ -149,6 +149,8 @@ def _plan_end(account: AccountOutcome, look: Look) -> Iterator[Line]:
     if isinstance(until, int):
         words += f", valid until {moment(until)}"
     yield line(state(look, NOTE, "plan"), words)
+    if evidence.get("plan_refused"):
+        yield line(state(look, WARN, "not written"), f"  {evidence['plan_refused']}")
     if evidence.get("plan_file"):
         yield line(state(look, NOTE, "written"), f"  {evidence['plan_file']}")
         yield line(Cell("next: ", "bold"), str(account.next_step))
