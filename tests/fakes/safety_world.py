@@ -95,6 +95,7 @@ class SafetyWorld:
     remembered: list[VerdictRecord] = field(default_factory=list)
     remembers: bool = True
     stop: bool = False
+    changes: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.venue = FakeVenue(clock=self.clock, scopes=SCOPES)
@@ -133,9 +134,9 @@ class SafetyWorld:
         return self.remembers
 
     async def verify(self, **changes: object) -> AccountOutcome:
-        base = VerifyRequest(account="main", scopes=SCOPES)
+        base = VerifyRequest(account="main", scopes=SCOPES, left_behind=self.left)
         return await verify(
-            replace(base, **changes),  # type: ignore[arg-type]  # the tests name real fields
+            replace(base, **(self.changes | changes)),  # type: ignore[arg-type]  # the tests name real fields
             venue=self.venue,
             engine=self.engine,
             gate=self.gate,
