@@ -15,6 +15,7 @@ from tests.evidence.registry import Guard, by_invariant, guards, invariants
 from tests.evidence.storm_words import ablation_lines, campaign_lines
 
 TESTS = Path(__file__).parents[1]
+RESULTS = TESTS / "storm" / "results"
 PAGE = TESTS.parent / "docs" / "safety-evidence.md"
 INTRODUCTION = """\
 # Safety evidence
@@ -55,7 +56,7 @@ def page() -> str:
     lines = [INTRODUCTION]
     lines += _contents()
     lines += _claims()
-    lines += campaign_lines(_data("storm/results/campaign.json"))
+    lines += campaign_lines(_campaigns())
     lines += ablation_lines(_data("storm/results/ablations.json"))
     lines += _process_tier(_data("process/results.json"))
     lines += _mutation(_data("mutation/results.json"), _data("mutation/accepted.json") or {})
@@ -66,6 +67,12 @@ def page() -> str:
 def _data(name: str) -> Any:
     path = TESTS / name
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _campaigns() -> list[Any]:
+    """Every campaign that was run; one file may hold several profiles."""
+    found = [_data(str(path.relative_to(TESTS))) for path in sorted(RESULTS.glob("campaign*.json"))]
+    return [part for one in found for part in (one if isinstance(one, list) else [one])]
 
 
 def _contents() -> Iterator[str]:

@@ -19,6 +19,26 @@ ZEROES = (
     ("increases", "positions that grew through our orders"),
     ("unjournaled", "changing requests without an earlier journaled intent"),
 )
+TIMES = (
+    ("time_to_safe", "virtual time to SAFE"),
+    ("time_to_flat", "virtual time to flat"),
+    ("time_after_faults_stop", "virtual time to a good end after the faults stopped"),
+)
+COUNTS = (
+    ("faults_fired", "faults fired"),
+    ("faults_effective", "faults that changed what the exchange did or showed"),
+    ("mutations", "changing requests that reached the exchange"),
+    ("orders_sent", "reducing orders among them"),
+    ("virtual_hours", "virtual hours"),
+)
+ENDINGS = (
+    ("verdicts", "how the first run ended"),
+    ("second_operator", "how the second operator's run ended"),
+    ("after_faults_stop", "how a run ended after the faults stopped"),
+    ("resumed", "resumes"),
+    ("accounts", "kind of account / operators"),
+    ("violations", "violations of invariants"),
+)
 
 
 def campaign_lines(campaign: Any) -> Iterator[str]:
@@ -41,29 +61,37 @@ def _profile(part: Mapping[str, Any]) -> Iterator[str]:
     yield "| --- | ---: |"
     for key, words in ZEROES:
         yield f"| {words} | {_bounded(int(part.get(key, 0)), seeds)} |"
-    for verdict, count in sorted(dict(part.get("verdicts", {})).items()):
-        yield f"| runs that ended {verdict} | {_share(int(count), _runs(part))} |"
-    spread = part.get("time_to_safe") or {}
-    if spread:
-        words = ", ".join(f"{name} {_seconds(value)}" for name, value in spread.items())
-        yield f"| virtual time to SAFE | {words} |"
-    for key, words in (
-        ("faults_fired", "faults fired"),
-        ("faults_effective", "faults that changed what the exchange did or showed"),
-        ("virtual_hours", "virtual hours"),
-    ):
+    if "unknown_rate" in part:
+        yield f"| share of seeds that ended UNKNOWN | {float(part['unknown_rate']):.2%} |"
+    for key, words in TIMES:
+        if spread := part.get(key):
+            told = ", ".join(f"{name} {_seconds(value)}" for name, value in spread.items())
+            yield f"| {words} | {told} |"
+    for key, words in COUNTS:
         if key in part:
             yield f"| {words} | {_number(part[key])} |"
     yield ""
+    for key, words in ENDINGS:
+        yield from _counted(part.get(key), words)
+    if red := part.get("red_seeds"):
+        yield f"Red seeds: {', '.join(str(seed) for seed in red)}.\n"
     reasons = sorted(dict(part.get("unknown_reasons", {})).items(), key=lambda r: (-r[1], r[0]))
     if reasons:
-        yield "Every UNKNOWN names what is missing:\n"
+        yield "What was named as missing where not everything was proved:\n"
         yield from (f"- {_number(count)} times: {reason}" for reason, count in reasons)
         yield ""
 
 
-def _runs(part: Mapping[str, Any]) -> int:
-    return sum(int(count) for count in dict(part.get("verdicts", {})).values())
+def _counted(found: Mapping[str, int] | None, words: str) -> Iterator[str]:
+    """One short table, largest first."""
+    if not found:
+        return
+    total = sum(int(count) for count in found.values())
+    yield f"| {words} | |"
+    yield "| --- | ---: |"
+    for name, count in sorted(found.items(), key=lambda row: (-int(row[1]), row[0])):
+        yield f"| {name} | {_share(int(count), total)} |"
+    yield ""
 
 
 def _bounded(count: int, seeds: int) -> str:

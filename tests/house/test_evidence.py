@@ -65,7 +65,8 @@ def test_figures_of_the_storm_are_told_with_their_bound() -> None:
         "profile": "4 % faults",
         "false_safe": 0,
         "flips": 1,
-        "verdicts": {"SAFE": 2900, "UNKNOWN": 100},
+        "verdicts": {"resync SAFE": 2900, "resync UNKNOWN": 100},
+        "unknown_rate": 0.0333,
         "unknown_reasons": {"a scope was never readable": 100},
         "cells_hit": 40,
         "cells_reachable": 50,
@@ -74,7 +75,8 @@ def test_figures_of_the_storm_are_told_with_their_bound() -> None:
     text = "\n".join(campaign_lines(campaign))
     assert "0 (95 % bound: fewer than 0.001 for each run of the model)" in text
     assert "through our orders | 1 |" in text
-    assert "| runs that ended UNKNOWN | 100 (3.3%) |" in text
+    assert "| resync UNKNOWN | 100 (3.3%) |" in text
+    assert "| share of seeds that ended UNKNOWN | 3.33% |" in text
     assert "- 100 times: a scope was never readable" in text
     assert "| 4 % faults | 40 | 50 |" in text
     assert "p50 41.5 s, max 200.0 s" in text
