@@ -9,11 +9,13 @@ import signal
 import struct
 import sys
 import termios
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from resyncctl.sdk.gate import GateState, write_gate
 from tests.journeys.served_world import ACCOUNT, DemoWorld, journals, records, rest_orders, served
 
 WORDS = ("cancel-all", ACCOUNT, "--yes", "--reason", "lost the stream")
@@ -68,6 +70,25 @@ def cancels(world: DemoWorld) -> list[dict[str, Any]]:
     return list(world.control.ask_log("select", account=ACCOUNT, kind="cancel"))
 
 
+def trade(world: DemoWorld) -> None:
+    """Let the account trade, so that closing its gate is an incident."""
+    places = (
+        world.folder / "state" / "gates" / f"{ACCOUNT}.json",
+        world.folder / f"{ACCOUNT}-gate.json",
+    )
+    for place in places:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_gate(
+            place,
+            account=ACCOUNT,
+            state=GateState.RUNNING,
+            reason="trading",
+            by="test",
+            run_id="before",
+            now_ms=time.time_ns() // 1_000_000,
+        )
+
+
 async def in_order(world: DemoWorld) -> None:
     """Nothing was placed, every record holds, and nobody has to look after anything."""
     assert not world.control.ask_log("creates", account=ACCOUNT)
@@ -98,6 +119,7 @@ async def test_of_two_at_once_one_works_and_the_other_is_told_who(tmp_path: Path
 @pytest.mark.invariant("I31")
 async def test_a_living_run_gives_way_between_two_requests(tmp_path: Path) -> None:
     async with served(tmp_path, horizon="4s") as world:
+        trade(world)
         rest_orders(world, 8)
         first = await Operator.starts(world, *WORDS)
         await first.reaches("outcome")
@@ -114,6 +136,9 @@ async def test_a_living_run_gives_way_between_two_requests(tmp_path: Path) -> No
         (taken,) = second.events("taken_over")
         assert taken["details"]["from_run"] == first.journal()[0]["run_id"]
         assert taken["details"]["forced"] is False
+        story = " ".join((await world.command("incident", "show")).out.split())
+        assert f"account taken over from run {first.journal()[0]['run_id']}" in story
+        assert "which gave way: its operator went home" in story
         assert first.events("ended")
         assert first.events("resolved")[-1]["details"]["by_run"] == run_id
         assert all(r["at_ms"] <= taken["at_ms"] for r in first.events("intent"))

@@ -57,6 +57,26 @@ def tell_incidents(invocation: "Invocation", accounts: Sequence[str]) -> None:
     invocation.ending.append(end)
 
 
+def tell_taken_over(invocation: "Invocation", details: Mapping[str, object]) -> None:
+    """Tell the open incident of an account that this run has taken it from another one."""
+    account, held = str(details.get("account", "")), str(details.get("from", ""))
+    way = "without its answer" if details.get("forced") is True else "which gave way"
+    told = {
+        "text": f"account taken over from {held}, {way}: {details.get('reason', '')}",
+        "from_run": details.get("from_run"),
+        "forced": details.get("forced") is True,
+    }
+    trouble = incidents(invocation).add(
+        account,
+        "taken_over",
+        told,
+        run_id=invocation.run_id,
+        at_ms=invocation.clock.now_ms(),
+    )
+    if trouble is not None:
+        invocation.warn(trouble)
+
+
 def ended(command: str, outcome: Outcome, account: AccountOutcome | None) -> dict[str, object]:
     """Return what an incident keeps of the end of a run."""
     if account is None:

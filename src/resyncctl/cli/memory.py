@@ -4,11 +4,11 @@ Promises: a memory that cannot be used says why and stops no cancel; the journal
 exit code of the run. Nothing here can change an exchange. Called by wiring and by the verbs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from resyncctl.cli.incident_record import tell_incidents
+from resyncctl.cli.incident_record import tell_incidents, tell_taken_over
 from resyncctl.core.errors import ResyncError
 from resyncctl.core.outcome import AccountOutcome, Outcome
 from resyncctl.core.safety import VerdictRecord
@@ -126,7 +126,11 @@ def journal(
 
         wiring.vouch(invocation, account, fencing_token, deadline_ms)
 
-    fenced = FencedJournal(opened, vouch)
+    def tell(event: str, details: Mapping[str, object]) -> None:
+        if event == "taken_over":
+            tell_taken_over(invocation, details)
+
+    fenced = FencedJournal(opened, vouch, tell)
     if invocation.command in FOLLOWED:
         invocation.keep_progress(
             fenced, lambda: not isinstance(opened, EmergencyJournal) or opened.is_durable

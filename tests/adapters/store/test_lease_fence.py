@@ -12,7 +12,7 @@ from resyncctl.adapters.store.lease_fence import FencedJournal, FencedRepair
 from resyncctl.adapters.store.null_store import NullStore
 from resyncctl.adapters.store.store_opening import open_store
 from resyncctl.core.discrepancy import Verdict
-from resyncctl.core.errors import InvariantBroken, LockedError, RefusedError
+from resyncctl.core.errors import InvariantBroken, LockedError, RecordUnwritableError, RefusedError
 from resyncctl.core.gate import GateState
 from resyncctl.core.mutation import MutationOutcome, OutcomeKind
 from resyncctl.core.safety import VerdictRecord
@@ -91,6 +91,20 @@ def test_everything_else_is_passed_on(desk: Desk) -> None:
     )
     desk.fenced.settle(permit, MutationOutcome(kind=OutcomeKind.ACKNOWLEDGED))
     assert desk.journal.events() == ["plan", "intent", "outcome"]
+
+
+def test_only_what_is_on_disk_is_told(desk: Desk) -> None:
+    told: list[str] = []
+
+    def tell(event: str, _: object) -> None:
+        told.append(event)
+
+    fenced = FencedJournal(desk.journal, desk.leases.vouch, tell)
+    fenced.record("taken_over", {})
+    desk.journal.breaks_at = 2
+    with pytest.raises(RecordUnwritableError):
+        fenced.record("plan", {})
+    assert told == ["taken_over"]
 
 
 class Opened:

@@ -24,12 +24,21 @@ Vouch = Callable[[str, int, int], None]
 """Given account, fencing token and deadline of an intent, raises when no lease carries it."""
 
 
+Tell = Callable[[str, Mapping[str, object]], None]
+"""Hears of every record that is on disk, e.g. to note a take-over in an incident."""
+
+
+def _tell_nobody(_event: str, _details: Mapping[str, object]) -> None:
+    """Without a listener the journal alone knows."""
+
+
 class FencedJournal:
     """Implements `ports.views.Journal` around another one."""
 
-    def __init__(self, journal: Journal, vouch: Vouch) -> None:
+    def __init__(self, journal: Journal, vouch: Vouch, tell: Tell = _tell_nobody) -> None:
         self._journal = journal
         self._vouch = vouch
+        self._tell = tell
 
     @property
     def run_id(self) -> str:
@@ -37,8 +46,10 @@ class FencedJournal:
         return self._journal.run_id
 
     def record(self, event: str, details: Mapping[str, object]) -> int:
-        """Append one record; see `ports.views.Journal`."""
-        return self._journal.record(event, details)
+        """Append one record, then tell of it; see `ports.views.Journal`."""
+        sequence = self._journal.record(event, details)
+        self._tell(event, details)
+        return sequence
 
     def intend(
         self, action: str, details: Mapping[str, object], *, deadline_ms: int, fencing_token: int
