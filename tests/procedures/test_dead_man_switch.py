@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from resyncctl.core.errors import LockedError
 from resyncctl.core.model import Scope
-from resyncctl.core.switches import ArmedSwitch, SwitchState, SwitchTarget
+from resyncctl.core.mutation import MutationOutcome, OutcomeKind
+from resyncctl.core.switches import (
+    ARM,
+    DISARM,
+    ArmedSwitch,
+    SwitchState,
+    SwitchTarget,
+    switch_details,
+)
 from resyncctl.procedures.dead_man_switch import Switches, unresolved_switches
 from resyncctl.procedures.held_lease import HeldLease
 from tests.fakes.fake_clock import START_MS, FakeClock
@@ -208,6 +216,38 @@ async def test_a_crash_between_intent_and_answer_counts_as_armed() -> None:
     (one,) = unresolved_switches(without_answer, "main", made.clock.now_ms())
     assert (one.target, one.certain) == (BTC, False)
     assert unresolved_switches(without_answer, "other", made.clock.now_ms()) == ()
+
+
+async def test_a_stop_settles_its_own_countdown_only() -> None:
+    made = bench(None, None, None, "lost", "lost", "lost")
+    await made.switches.arm([BTC, ETH])
+    state = await made.switches.disarm()
+    told = [one.target for one in made.unresolved()]
+    assert told == [one.target for one in state.armed]
+    assert len(told) == 1
+    assert len(made.power.fires(made.clock.now_ms())) == 1
+
+
+@pytest.mark.parametrize(("stopped_ms", "left"), [(5_999, 1), (6_000, 0)])
+def test_a_stop_before_the_arming_could_land_settles_nothing(stopped_ms: int, left: int) -> None:
+    """Another run, with another idea of validity, has stopped it too early."""
+    journal = MemoryJournal()
+
+    def note(action: str, at_ms: int, kind: OutcomeKind) -> None:
+        details = switch_details(
+            "main",
+            BTC,
+            countdown_ms=1,
+            at_ms=at_ms,
+            lands_by_ms=at_ms + 6_000,
+            fires_by_ms=START_MS + 120_000,
+        )
+        permit = journal.intend(action, details, deadline_ms=at_ms + 5_000, fencing_token=1)
+        journal.settle(permit, MutationOutcome(kind=kind))
+
+    note(ARM, START_MS, OutcomeKind.UNKNOWN)
+    note(DISARM, START_MS + stopped_ms, OutcomeKind.ACKNOWLEDGED)
+    assert len(unresolved_switches(journal.records, "main", START_MS + 10_000)) == left
 
 
 async def test_an_arming_after_the_stop_is_not_forgotten() -> None:

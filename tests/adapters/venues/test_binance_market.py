@@ -14,9 +14,12 @@ from resyncctl.adapters.venues.via_ccxt.binance.market import (
     spot_rules,
 )
 from resyncctl.adapters.venues.via_ccxt.envelopes import Malformed
+from resyncctl.adapters.venues.via_ccxt.open_venue import Secrets, VenueOptions, open_venue
 from resyncctl.core.market import InstrumentRules, OrderBook
 from resyncctl.core.snapshot import Unknown
 from tests.adapters.venues.practice import Practice, open_practice
+from tests.adapters.venues.scripted import Say, ScriptedSession
+from tests.fakes.fake_clock import FakeClock
 
 SPOT_ROW: dict[str, Any] = {
     "symbol": "BTCUSDT",
@@ -275,6 +278,22 @@ async def test_a_stranger_is_unknown(place: Practice) -> None:
     for product, symbol in (("spot", "NO/SUCH"), ("inverse", "BTC/USD:BTC"), ("spot", "NOSUCH")):
         assert isinstance(await market.read_rules(product, symbol), Unknown)
         assert isinstance(await market.read_book(product, symbol), Unknown)
+
+
+@pytest.mark.parametrize("rows", [[], [LINEAR_ROW, LINEAR_ROW], [LINEAR_ROW | {"symbol": "X"}]])
+async def test_an_instrument_must_be_listed_once(rows: list[dict[str, Any]]) -> None:
+    session = ScriptedSession({"GET /fapi/v1/exchangeInfo": Say({"symbols": rows})})
+    options = VenueOptions(
+        account="main",
+        venue="binanceusdm",
+        secrets=Secrets(api_key="k", secret="s"),
+        clock=FakeClock(),
+        session_factory=lambda: session,
+    )
+    async with open_venue(options) as venue:
+        found = await venue.market.read_rules("linear", "BTCUSDT")
+    assert isinstance(found, Unknown)
+    assert "times" in found.reason
 
 
 BOOK: dict[str, Any] = {

@@ -211,23 +211,21 @@ async def test_what_is_not_in_order_is_refused_without_a_request(place: Practice
     order = fresh(LONG_POSITION)
     power = place.venue.reduce
     late = replace(place.permit(order), deadline_ms=place.clock.now_ms() + 100)
+    stranger = fresh(LONG_POSITION, account="other")
+    elsewhere = fresh(LONG_POSITION, product="inverse")
+    misnamed = fresh(LONG_POSITION, symbol="ETH/USDT:USDT")
     wrong = [
-        (order, place.permit()),
-        (order, place.permit(fresh(LONG_POSITION))),
-        (order, late),
-        *(
-            (one, place.permit(one))
-            for one in (
-                fresh(LONG_POSITION, account="other"),
-                fresh(LONG_POSITION, product="inverse"),
-                fresh(LONG_POSITION, symbol="ETH/USDT:USDT"),
-            )
-        ),
+        (order, place.permit(), "not for this reduction"),
+        (order, place.permit(fresh(LONG_POSITION)), "not for this reduction"),
+        (order, late, "no time left"),
+        (stranger, place.permit(stranger), "account other"),
+        (elsewhere, place.permit(elsewhere), "inverse"),
+        (misnamed, place.permit(misnamed), "ETHUSDT at the exchange"),
     ]
-    for reduction, permit in wrong:
+    for reduction, permit, words in wrong:
         outcome = await power.reduce(reduction, permit)
         assert (outcome.kind, outcome.sent) == (OutcomeKind.REJECTED, False), reduction
-        assert outcome.message
+        assert words in outcome.message
     assert place.exchange.log.creates() == []
 
 
@@ -243,6 +241,14 @@ async def test_nothing_is_sent_before_the_clock_is_known() -> None:
     assert (await send(place, fresh(LONG_POSITION))).kind is OutcomeKind.ACKNOWLEDGED
     assert len(place.exchange.log.creates()) == 1
     await place.venue.close()
+
+
+async def test_a_refused_clock_is_put_right_for_the_next_order(place: Practice) -> None:
+    hold(place, "2")
+    place.control.set_clock_skew(60_000)
+    refused = await send(place, fresh(LONG_POSITION))
+    assert (refused.kind, refused.code) == (OutcomeKind.REJECTED, "-1021")
+    assert (await send(place, fresh(LONG_POSITION))).kind is OutcomeKind.ACKNOWLEDGED
 
 
 async def test_a_product_outside_of_the_manifest_is_refused() -> None:

@@ -4,12 +4,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from resyncctl.core.mutation import MutationOutcome, OutcomeKind
+from resyncctl.adapters.venues.via_ccxt.open_venue import Secrets, VenueOptions, open_venue
+from resyncctl.core.mutation import MutationOutcome, OutcomeKind, Permit
 from resyncctl.core.snapshot import Known
 from resyncctl.core.switches import SwitchTarget
 from resyncctl.procedures.dead_man_switch import Switches
 from resyncctl.procedures.held_lease import HeldLease
 from tests.adapters.venues.practice import ALGO, LINEAR, SPOT, Practice, open_practice
+from tests.adapters.venues.scripted import Say, ScriptedSession
+from tests.fakes.fake_clock import FakeClock
 from tests.fakes.memory_journal import MemoryJournal
 from tests.fakes.operators import MemoryLeases
 from tests.fakes.recording_progress import RecordingProgress
@@ -107,6 +110,30 @@ async def test_the_outcome_of_each_fault(place: Practice, kind: str) -> None:
     outcome = await arm(place)
     assert outcome.kind is OUTCOMES[kind], outcome
     assert outcome.sent
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"symbol": "BTCUSDT", "countdownTime": "1"},
+        {"symbol": "ETHUSDT", "countdownTime": "60000"},
+    ],
+)
+async def test_an_answer_that_tells_another_countdown_is_unknown(told: dict[str, str]) -> None:
+    clock = FakeClock()
+    session = ScriptedSession({"POST /fapi/v1/countdownCancelAll": Say(told)})
+    options = VenueOptions(
+        account="main",
+        venue="binanceusdm",
+        secrets=Secrets(api_key="k", secret="s"),
+        clock=clock,
+        session_factory=lambda: session,
+    )
+    async with open_venue(options) as venue:
+        permit = Permit("i", clock.now_ms() + 5_000, 1)
+        outcome = await venue.switch.arm("linear", "BTCUSDT", 60_000, permit)
+    assert outcome.kind is OutcomeKind.UNKNOWN
+    assert len(session.asked) == 1
 
 
 async def test_what_has_no_countdown_is_told_and_nothing_is_sent(place: Practice) -> None:
