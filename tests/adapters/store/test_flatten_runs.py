@@ -51,3 +51,17 @@ def test_only_the_word_flat_settles_the_account(tmp_path: Path) -> None:
 def test_a_flat_account_is_settled(tmp_path: Path) -> None:
     left_by(tmp_path, ended="flat", answer=OutcomeKind.UNKNOWN)
     assert not open_intents((tmp_path,), "main")
+
+
+@pytest.mark.invariant("I25")
+def test_a_flatten_that_died_before_its_first_order_is_not_finished(tmp_path: Path) -> None:
+    journal = create_journal(
+        tmp_path / "runs" / RUN, RUN, clock=FakeClock(), redact=lambda text: text
+    )
+    journal.record(BEGAN, Beginning(command="flatten", accounts=("main",), version="1").details())
+    cancel = journal.intend("cancel_symbol", {"account": "main"}, deadline_ms=1, fencing_token=1)
+    journal.settle(cancel, MutationOutcome(kind=OutcomeKind.ACKNOWLEDGED))
+    journal.record("cancel_all_ended", {"account": "main", "status": "proved_empty"})
+    journal.close()
+    (run,) = unfinished_runs((tmp_path,), "main")
+    assert run.command == "flatten"

@@ -29,7 +29,8 @@ from resyncctl.adapters.store.records import (
 )
 from resyncctl.core.mutation import OutcomeKind
 
-PROVING: Mapping[str, str] = {"cancel_all_ended": "proved_empty", "flatten_ended": "flat"}
+FLATTEN_ENDED = "flatten_ended"
+PROVING: Mapping[str, str] = {"cancel_all_ended": "proved_empty", FLATTEN_ENDED: "flat"}
 """The records in which a run says of one account what it proved, and the word that proves it."""
 _UNKNOWN = OutcomeKind.UNKNOWN.value
 
@@ -126,7 +127,8 @@ def summarise(run: RunFolders) -> RunSummary:
     ended = _last(records, ENDED)
     details = began.details if began else {}
     accounts = _texts(details.get("accounts"))
-    settled = _settled(records, accounts)
+    command = str(details.get("command", "unknown"))
+    settled = _settled(records, accounts, command)
     pid = details.get("pid")
     exit_code = ended.details.get("exit_code") if ended else None
     intents = _intents(records)
@@ -134,7 +136,7 @@ def summarise(run: RunFolders) -> RunSummary:
     left = [name for name in accounts if name not in settled]
     return RunSummary(
         run_id=run.run_id,
-        command=str(details.get("command", "unknown")),
+        command=command,
         accounts=accounts,
         unresolved=tuple(name for name in left if ended is None or name in touched),
         user=str(details.get("user", "unknown")),
@@ -155,12 +157,13 @@ def summarise(run: RunFolders) -> RunSummary:
     )
 
 
-def _settled(records: Sequence[Record], accounts: tuple[str, ...]) -> set[str]:
+def _settled(records: Sequence[Record], accounts: tuple[str, ...], command: str) -> set[str]:
     """The accounts that this run proved in order, or that a later run has resolved.
 
-    A request after a proof opens the account again: `flatten` proves that orders are gone before it
-    sends its own.
+    A request after a proof opens the account again. That the orders are gone is only the first half
+    of a `flatten`: one that was killed before its first own order is not finished either.
     """
+    proving = {FLATTEN_ENDED: PROVING[FLATTEN_ENDED]} if command == "flatten" else PROVING
     found: set[str] = set()
     for record in records:
         account = record.details.get("account")
@@ -168,7 +171,7 @@ def _settled(records: Sequence[Record], accounts: tuple[str, ...]) -> set[str]:
             found.add(str(account))
         elif _is(record, INTENT):
             found.discard(str(_intent("", record).account))
-        elif record.event in PROVING and record.details.get("status") == PROVING[record.event]:
+        elif record.event in proving and record.details.get("status") == proving[record.event]:
             found |= {str(account)} if account is not None else set(accounts[:1])
     return found
 
