@@ -29,7 +29,8 @@ Homes = Callable[[], AbstractContextManager[Home]]
 class Verb:
     """A command that changes something: how its world is made, run again, and judged.
 
-    `over` are the records after which nothing is left to do, so that `status` may be silent.
+    `over` are the records after which nothing is left to do, so that `status` may be silent;
+    `again` is what an operator does after a crash, where it is more than the same command.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Verb:
     finished: Callable[[Home, Ended], None]
     proved: Callable[[Home], bool]
     over: tuple[str, ...] = ("record ended",)
-    again: Callable[[Home], tuple[str, ...]] | None = None
+    again: Callable[[Home], Ended] | None = None
 
 
 def open_gate(home: Home) -> None:
@@ -91,7 +92,7 @@ def kill_at(verb: Verb, home: Home, number: int) -> tuple[str, ...]:
     board = home.run("status")
     if "record began" in killed.trace and not set(verb.over) & set(killed.trace):
         assert any(run_id in board.said for run_id in run_ids), board.said
-    ended = home.run(*(verb.again or verb.words)(home))
+    ended = verb.again(home) if verb.again else home.run(*verb.words(home))
     verb.finished(home, ended)
     no_request_without_an_intent(home)
     after = home.run("status")
