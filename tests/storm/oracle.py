@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import Any
 
 from resyncctl.core.gate import GateState
-from resyncctl.ports.views import GateView
 from resyncctl.simulator.exchange import PracticeExchange
 from resyncctl.simulator.orders import AlgoOrder, Fill, Order
 from resyncctl.simulator.wire import Reply
+from tests.fakes.operators import MemoryGate
 
 ACCOUNT = "main"
 MARKETS = ("spot", "usdm")
@@ -45,7 +45,7 @@ class Claim:
     strong: bool
     kept: frozenset[str]
     covers_until_ms: int
-    withdrawn: bool = False
+    moves: int = 0
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class Oracle:
     intents: dict[str, int] = field(default_factory=dict)
     wires: dict[str, int] = field(default_factory=dict)
     in_flight: dict[tuple[str, str, str], int] = field(default_factory=dict)
-    gate: GateView | None = None
+    gate: MemoryGate | None = None
     creates: int = 0
     mutations: int = 0
     _legs: dict[tuple[str, str], Decimal] = field(default_factory=dict)
@@ -111,27 +111,20 @@ class Oracle:
 
     def _look_at_claims(self) -> None:
         resting = self.resting()
-        opened_ms = self._opened_ms()
         for claim in self.claims:
-            if claim.withdrawn:
-                continue
-            claim.withdrawn = opened_ms is not None
+            opened = self.moves_seen(claim.moves)
             for name in resting:
-                if name in claim.kept:
+                if name in claim.kept or opened:
                     continue
                 signed_ms = self.signed_ms.get(name, 0)
-                if opened_ms is not None and signed_ms >= opened_ms:
-                    continue
                 if claim.strong or signed_ms <= claim.covers_until_ms:
                     kind = "strong" if claim.strong else "cancel-all"
                     self.blame("I1", f"{claim.by} was told {kind} SAFE while {name} rests")
 
-    def _opened_ms(self) -> int | None:
-        """Return since when the engine may trade again, which ends every claim; None: not."""
-        reading = self.gate.read(ACCOUNT) if self.gate is not None else None
-        if reading is None or reading.state is not GateState.RUNNING:
-            return None
-        return reading.since_ms
+    def moves_seen(self, since: int) -> bool:
+        """Whether the gate let the engine trade again, however briefly: that ends a claim."""
+        moves = self.gate.moves if self.gate is not None else []
+        return any(state is GateState.RUNNING for state, _ in moves[since:])
 
     def arm(self) -> None:
         """Start counting: what was traded before now is history."""

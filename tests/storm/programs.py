@@ -191,6 +191,7 @@ def claim(story: Story, desk: Desk, *, strong: bool, covers_until_ms: int) -> No
             strong=strong,
             kept=kept,
             covers_until_ms=covers_until_ms,
+            moves=len(story.gate.moves),
         )
     )
     oracle.forget()

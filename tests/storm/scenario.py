@@ -15,7 +15,7 @@ ACCOUNTS = ("one_way", "hedge", "spot", "mixed")
 PROGRAMS = ("cancel_all", "resync", "resume", "flatten")
 """What the first operator runs. The second one runs `cancel_all` or `resync` beside it."""
 
-ENGINES = ("honest", "honest", "late", "late", "late", "absent", "absent", "rogue")
+ENGINES = ("honest", "honest", "honest", "late", "late", "absent", "absent", "rogue")
 """`honest` stops at the closed gate and says so; `late` does too, but its last requests land as
 late as the exchange honours them; `rogue` never says anything and goes on sending; `absent` never
 sent."""
