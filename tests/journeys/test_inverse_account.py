@@ -12,7 +12,7 @@ from tests.journeys.inverse_account import Desk, on_an_inverse_account, rest
 READS = (
     "coinm.open_orders",
     "coinm.open_algos",
-    "coinm.positions",
+    "coinm.account",
     "coinm.position_mode",
     "coinm.balance",
     "coinm.user_trades",

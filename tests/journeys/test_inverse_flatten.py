@@ -142,7 +142,7 @@ def test_faults_at_the_order_never_make_a_second_position(
 
 
 @pytest.mark.parametrize("kind", ["body_html", "body_null", "body_object", "bad_gateway_502"])
-@pytest.mark.parametrize("where", ["coinm.positions", "coinm.position_mode", "coinm.depth"])
+@pytest.mark.parametrize("where", ["coinm.account", "coinm.position_mode", "coinm.depth"])
 def test_what_was_not_read_is_never_called_flat(tmp_path: Path, where: str, kind: str) -> None:
     def seed(control: Any) -> None:
         fund(control)
@@ -156,6 +156,30 @@ def test_what_was_not_read_is_never_called_flat(tmp_path: Path, where: str, kind
         assert last.exit_code is not ExitCode.OK
         assert last.status != "flat"
     assert seen.creates == []
+
+
+def test_an_empty_listing_of_legs_hides_nothing(tmp_path: Path) -> None:
+    def seed(control: Any) -> None:
+        fund(control)
+        control.set_position("main", "BTCUSD_PERP", "40", "59000")
+        nothing = {"field": "positions", "value": []}
+        control.inject("row_altered", "coinm.account", times=0, parameters=nothing)
+
+    seen = run(tmp_path, seed)
+    assert seen.faults, "the fault never fired"
+    assert seen.outcome.status == "flat", seen.outcome.evidence
+    assert seen.held() == {}
+
+
+def test_a_halted_contract_is_left_and_told(tmp_path: Path) -> None:
+    def seed(control: Any) -> None:
+        contracts(control)
+        control.set_symbol_status("coinm", "BTCUSD_270326", "SETTLING")
+
+    seen = run(tmp_path, seed)
+    assert seen.outcome.exit_code is ExitCode.RESIDUAL
+    assert seen.held() == {"BTCUSD_270326 BOTH": Decimal(12)}
+    assert holdings(seen.outcome)["BTC/USD:BTC-270326 both"]["state"] != "flat"
 
 
 def test_naming_the_perpetual_leaves_the_dated_contract_alone(tmp_path: Path) -> None:

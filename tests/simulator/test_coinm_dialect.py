@@ -296,3 +296,17 @@ async def test_an_unknown_contract_is_refused_in_words() -> None:
     async with Bench() as bench:
         url = f"{COINM}/dapi/v1/openOrders"
         assert bench.ask("GET", url, {"symbol": "NOUSD_PERP"})["code"] == -1121
+
+
+async def test_positions_of_contracts_that_are_not_traded_stand_in_the_account_only() -> None:
+    async with Bench() as bench:
+        fund(bench)
+        bench.control.set_position("main", "BTCUSD_PERP", "5", "60000")
+        bench.control.set_symbol_status("coinm", "BTCUSD_PERP", "SETTLING")
+        listed = bench.ask("GET", f"{COINM}/dapi/v1/positionRisk")
+        assert "BTCUSD_PERP" not in {row["symbol"] for row in listed}
+        asked = bench.ask("GET", f"{COINM}/dapi/v1/positionRisk", {"pair": "BTCUSD"})
+        assert "BTCUSD_PERP" in {row["symbol"] for row in asked}
+        account = bench.ask("GET", f"{COINM}/dapi/v1/account")
+        held = {row["symbol"]: row["positionAmt"] for row in account["positions"]}
+        assert held["BTCUSD_PERP"] == "5"

@@ -1,7 +1,8 @@
 """COIN-M handlers that read what USD-M tells in another form: account, balances, legs, trades.
 
-Promises: every contract and every coin of the market is listed, flat and empty ones too; trades
-are asked for by symbol, or by pair without an id. All other reads are the handlers of USD-M.
+Promises: the account lists every contract and every coin of the market, flat and empty ones too;
+the listing of positions leaves out contracts whose status is not TRADING, as documented; trades are
+asked for by symbol, or by pair without an id. All other reads are the handlers of USD-M.
 
 Source: COIN-M "Account" and "Trade" documentation, 2026-08.
 Called through `coinm_endpoints`.
@@ -23,7 +24,7 @@ def account(call: Call) -> dict[str, Any]:
     """GET /dapi/v1/account."""
     return {
         "assets": _assets(call),
-        "positions": positions(call),
+        "positions": _legs(call, list(call.world.catalogue.rows("coinm").values())),
         "canDeposit": True,
         "canTrade": not call.account.closed_to_trading,
         "canWithdraw": False,
@@ -39,17 +40,17 @@ def balances(call: Call) -> list[dict[str, Any]]:
 
 
 def positions(call: Call) -> list[dict[str, Any]]:
-    """GET /dapi/v1/positionRisk, of all contracts, or of those of a pair or a margin coin."""
-    held = replicas.positions(call.account, call.view)
+    """GET /dapi/v1/positionRisk: of a pair or a coin, else of what has the status TRADING."""
     pair, coin = call.text("pair"), call.text("marginAsset")
-    return [
-        coinm_rows.position_row(
-            call.account, row, side, held.get((row.name, side), Position()), call.world.mark(row)
-        )
-        for row in call.world.catalogue.rows("coinm").values()
-        if pair in ("", row.pair) and coin in ("", row.settles_in)
-        for side in usdm_reading.sides(call)
-    ]
+    return _legs(
+        call,
+        [
+            row
+            for row in call.world.catalogue.rows("coinm").values()
+            if pair in ("", row.pair) and coin in ("", row.settles_in)
+            if pair or coin or call.world.status_of("coinm", row.name) == "TRADING"
+        ],
+    )
 
 
 def open_orders(call: Call) -> list[dict[str, Any]]:
@@ -73,6 +74,17 @@ def user_trades(call: Call) -> list[dict[str, Any]]:
     rows = [row for one in asked for row in usdm_reading.user_trades(one)]
     return sorted(rows, key=lambda row: (row["time"], row["symbol"], row["id"]))[
         : call.limit(100, 1000)
+    ]
+
+
+def _legs(call: Call, rows: list[SymbolRow]) -> list[dict[str, Any]]:
+    held = replicas.positions(call.account, call.view)
+    return [
+        coinm_rows.position_row(
+            call.account, row, side, held.get((row.name, side), Position()), call.world.mark(row)
+        )
+        for row in rows
+        for side in usdm_reading.sides(call)
     ]
 
 

@@ -249,6 +249,12 @@ def _shuffled(parameters: Parameters, rows: list[Any]) -> list[Any]:
     return shuffled
 
 
+def _altered_anywhere(_: Attempt, parameters: Parameters, data: Any) -> Any:
+    if isinstance(data, dict) and "field" in parameters:
+        return data | {str(parameters["field"]): parameters["value"]}
+    return _altered(parameters, data) if isinstance(data, list) and data else data
+
+
 def _altered(parameters: Parameters, rows: list[Any]) -> list[Any]:
     place = int(parameters.get("index", 0)) % len(rows)
     altered = dict(rows[place]) | {str(parameters["field"]): parameters["value"]}
@@ -325,7 +331,7 @@ KINDS: dict[str, FaultKind] = {
     "page_duplicate": _on_page(_repeated, "a row comes twice"),
     "page_unstable": _on_page(_shuffled, "the rows come in another order"),
     "duplicate_trade": _on_page(_repeated, "a trade comes twice"),
-    "row_altered": _on_page(_altered, "a field of one row is wrong"),
+    "row_altered": _on_data(_altered_anywhere, "a field of one row, or of the answer, is wrong"),
     "cancel_pretended": FaultKind("acknowledged, and still open", prepare=_pretend),
     "mass_cancel_partial": FaultKind("reaches only some of the orders", prepare=_partial),
     "batch_partial": FaultKind("the last elements of a batch fail", prepare=_batch),

@@ -42,7 +42,7 @@ async def cancel_symbol(place: Practice, algo: bool) -> MutationOutcome:
 READS: Mapping[str, tuple[str, Call]] = {
     "open orders": ("coinm.open_orders", lambda p: p.view.read_open_orders(INVERSE)),
     "algo orders": ("coinm.open_algos", lambda p: p.view.read_open_orders(INVERSE_ALGO)),
-    "positions": ("coinm.positions", lambda p: p.view.read_positions("inverse")),
+    "positions": ("coinm.account", lambda p: p.view.read_positions("inverse")),
     "position mode": ("coinm.position_mode", lambda p: p.view.read_position_mode("inverse")),
     "balances": ("coinm.balance", lambda p: p.view.read_balances("inverse")),
     "identity": ("coinm.balance", lambda p: p.view.read_identity("inverse")),
@@ -68,7 +68,7 @@ MUTATIONS: Mapping[str, tuple[str, Call]] = {
 ROW_FIELDS = {
     "coinm.open_orders": "positionSide",
     "coinm.open_algos": "algoStatus",
-    "coinm.positions": "positionAmt",
+    "coinm.account": "positions",
     "coinm.position_mode": "dualSidePosition",
     "coinm.balance": "balance",
     "coinm.user_trades": "qty",
@@ -76,9 +76,13 @@ ROW_FIELDS = {
     "coinm.order": "executedQty",
     "coinm.algo_order": "algoStatus",
 }
-VALUES = (
-    ("coinm.positions", "positionAmt", "NaN"),
-    ("coinm.positions", "positionSide", "SIDEWAYS"),
+LEG = {"symbol": "BTCUSD_PERP", "positionSide": "BOTH", "positionAmt": "1", "entryPrice": "1"}
+VALUES: tuple[tuple[str, str, object], ...] = (
+    ("coinm.account", "positions", [LEG | {"positionAmt": "NaN"}]),
+    ("coinm.account", "positions", [LEG | {"positionSide": "SIDEWAYS"}]),
+    ("coinm.account", "positions", [LEG | {"symbol": None}]),
+    ("coinm.account", "positions", [LEG, "leg"]),
+    ("coinm.account", "positions", {}),
     ("coinm.open_orders", "status", "SLEEPING"),
     ("coinm.open_orders", "origQty", ""),
     ("coinm.open_algos", "algoStatus", "SLEEPING"),
@@ -202,3 +206,35 @@ async def test_both_futures_hosts_spend_from_one_budget() -> None:
     assert place.egress.budget("fapi.binance.com").used == 1 + 40 + 1  # the instruments
     assert place.egress.budget("dapi.binance.com") is place.egress.budget("fapi.binance.com")
     await place.venue.close()
+
+
+async def test_an_empty_listing_of_legs_is_asked_for_a_second_time(
+    places: Callable[[], Practice],
+) -> None:
+    """The account lists every contract, flat ones too, so an empty list is no evidence."""
+    place = places()
+    nothing = {"field": "positions", "value": []}
+    place.control.inject("row_altered", "coinm.account", times=0, parameters=nothing)
+    section = await place.view.read_positions("inverse")
+    assert isinstance(section, Known)
+    assert [(row.symbol, str(row.quantity)) for row in section.data] == [(PERPETUAL, "6")]
+    place.control.inject("body_html", "coinm.positions", times=0)
+    assert isinstance(await place.view.read_positions("inverse"), Unknown)
+
+
+async def test_a_whole_listing_is_not_asked_for_twice(places: Callable[[], Practice]) -> None:
+    place = places()
+    await place.view.read_positions("inverse")
+    assert [row.endpoint for row in place.asked("read")].count("coinm.positions") == 0
+
+
+@pytest.mark.parametrize("status", ["HALT", "SETTLING", "CLOSE"])
+async def test_a_leg_of_a_contract_that_is_not_traded_is_seen(
+    places: Callable[[], Practice], status: str
+) -> None:
+    """The listing of positions leaves such a contract out; the account does not."""
+    place = places()
+    place.control.set_symbol_status("coinm", "BTCUSD_PERP", status)
+    section = await place.view.read_positions("inverse")
+    assert isinstance(section, Known)
+    assert [row.symbol for row in section.data] == [PERPETUAL]

@@ -4,6 +4,10 @@ Promises: quantities of orders, fills and legs are contracts, whole numbers each
 of dollars, and are never turned into coins: only contracts are exact, and only contracts can be
 ordered. Balances, fees, funding and profit are in the coin that the contract settles in.
 
+Legs are read from the account, which lists those of all symbols in the market. The listing of
+positions leaves out every symbol whose status is not TRADING ("Position Information"), so a
+contract that is halted or being delivered would look flat there.
+
 Conditional orders rest in an algo service of their own since 2026-06-30, as on USD-M.
 
 Sources: Binance COIN-M documentation, 2026-08, and its "Important CM-UM Integration Notice"
@@ -28,7 +32,9 @@ COINM = Dialect(
         OrderClass.REGULAR: "dapiPrivateGetOpenOrders",
         OrderClass.ALGO: "dapiPrivateGetOpenAlgoOrders",
     },
-    positions="dapiPrivateGetPositionRisk",
+    positions="dapiPrivateGetAccount",
+    positions_at="positions",
+    second_positions="dapiPrivateGetPositionRisk",
     mode="dapiPrivateGetPositionSideDual",
     balances="dapiPrivateGetBalance",
     income="dapiPrivateGetIncome",
@@ -45,6 +51,7 @@ COINM_ENDPOINTS: Mapping[str, Endpoint] = {
     "GET /dapi/v1/exchangeInfo": Endpoint("inverse.instruments", _READ, 1),
     "GET /dapi/v1/depth": Endpoint("inverse.book", _READ, 5),
     "GET /dapi/v1/balance": Endpoint("inverse.balances", _READ, 1),
+    "GET /dapi/v1/account": Endpoint("inverse.account", _READ, 5),
     "GET /dapi/v1/positionRisk": Endpoint("inverse.positions", _READ, 1),
     "GET /dapi/v1/positionSide/dual": Endpoint("inverse.position_mode", _READ, 30),
     "GET /dapi/v1/openOrders": Endpoint("inverse.open_orders", _READ, 40),

@@ -17,7 +17,7 @@ from resyncctl.adapters.venues.via_ccxt.binance import rows
 from resyncctl.adapters.venues.via_ccxt.binance.desk import Desk, Unreadable, once
 from resyncctl.adapters.venues.via_ccxt.binance.history import PAGE, read_all_fills
 from resyncctl.adapters.venues.via_ccxt.classify import is_not_found, trouble_of
-from resyncctl.adapters.venues.via_ccxt.envelopes import Row
+from resyncctl.adapters.venues.via_ccxt.envelopes import Row, rows_at
 from resyncctl.adapters.venues.via_ccxt.pager import Keys, Reading, read_span
 from resyncctl.core.model import (
     Balance,
@@ -37,7 +37,11 @@ INCOME_WINDOW_MS = 7 * 24 * 3_600_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """How ccxt names the endpoints of one futures market, and what the market is called."""
+    """How ccxt names the endpoints of one futures market, and what the market is called.
+
+    The rows of legs stand at `positions_at` in the answer of `positions`. `second_positions` is
+    asked when there are none, where that is suspicious: in a market that lists flat contracts too.
+    """
 
     product: str
     words: str
@@ -49,6 +53,8 @@ class Dialect:
     trades: str
     order: str
     algo_order: str
+    positions_at: str = ""
+    second_positions: str | None = None
 
 
 INCOME_KEYS = Keys(
@@ -93,7 +99,7 @@ async def read_positions(desk: Desk, dialect: Dialect) -> Known[Position]:
         Unreadable: The legs could not be read.
         Malformed: A row could not be understood.
     """
-    listed = once(await desk.rows(dialect.positions), "symbol", "positionSide")
+    listed = once(await _legs(desk, dialect), "symbol", "positionSide")
     names = {read.text(row, "symbol") for row in listed if read.number(row, "positionAmt")}
     await desk.markets.prepare(dialect.product, names)
     legs = [
@@ -101,6 +107,14 @@ async def read_positions(desk: Desk, dialect: Dialect) -> Known[Position]:
         for row in listed
     ]
     return desk.known(legs, notes=desk.markets.notes(dialect.product, names))
+
+
+async def _legs(desk: Desk, dialect: Dialect) -> Sequence[Row]:
+    """Return the rows of every leg, from a second listing when the first one is empty."""
+    listed = rows_at(await desk.read(dialect.positions), dialect.positions_at)
+    if listed or dialect.second_positions is None:
+        return listed
+    return await desk.rows(dialect.second_positions)
 
 
 async def read_position_mode(desk: Desk, dialect: Dialect) -> str | Unknown:

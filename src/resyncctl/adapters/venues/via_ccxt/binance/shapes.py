@@ -178,6 +178,9 @@ SHAPES: Mapping[str, Check] = {
         "symbols", _rows("symbol", "baseAsset", "quoteAsset", "contractStatus", "filters")
     ),
     "inverse.balances": _rows("accountAlias", "asset", "balance"),
+    "inverse.account": _holding(
+        "positions", _rows("symbol", "positionSide", "positionAmt", "entryPrice")
+    ),
     "inverse.position_mode": _object("dualSidePosition"),
     "inverse.positions": _rows("symbol", "positionSide", "positionAmt", "entryPrice"),
     "inverse.open_orders": _rows(*LINEAR_ORDER_KEYS),
