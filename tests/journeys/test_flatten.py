@@ -10,6 +10,7 @@ from resyncctl.core.errors import StalePlanError
 from resyncctl.core.exit_codes import ExitCode
 from resyncctl.core.outcome import AccountOutcome
 from resyncctl.core.policy import Policy
+from resyncctl.procedures.flatten_leg import TOO_SMALL
 from tests.journeys.flatten_account import Flattened, Steps, ask, flatten_account
 
 THIN = Policy(flatten_slice_notional_max=Decimal(200_000))
@@ -80,9 +81,8 @@ def test_a_mixed_account_is_flat_but_for_its_dust(tmp_path: Path) -> None:
     assert (dust["state"], dust["left"], dust["left_value"]) == ("residual", "0.05", "0.03")
     others = [row["state"] for name, row in found.items() if not name.startswith("XRP")]
     assert others == ["flat"] * 5
-    assert outcome.evidence["not_proved"] == [
-        "XRP/USDT:USDT both: 0.05 left: it is smaller than the smallest order"
-    ]
+    assert outcome.evidence["not_proved"] == [f"XRP/USDT:USDT both: 0.05 left: it is {TOO_SMALL}"]
+    assert outcome.next_step == "resyncctl cancel-all --include-protective main"
     never_grew(
         seen,
         {

@@ -318,6 +318,8 @@ async def test_dust_is_residual_unless_the_policy_calls_it_flat(world: World) ->
     assert row["left"] == "0.0004"
     assert row["left_value"] == "0.04"
     assert "smaller than the smallest order" in row["why"]
+    assert row["dust"]
+    assert outcome.next_step == "resyncctl verify main"
     world.policy = Policy(dust=(("BTC", Decimal("0.001")),))
     again = await world.run()
     assert again.status == "flat"

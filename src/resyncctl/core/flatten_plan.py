@@ -62,7 +62,7 @@ class Target:
     `quantity` is what will be traded, always positive; zero with `blocked` None is dust. `price`
     is the best price when the plan was made. `slippage` is what the book promises for the whole
     quantity as a ratio, None when the book does not show that much. `rest` is what stays because
-    it is smaller than the smallest order, and `rest_is_flat` says that the policy calls it flat.
+    it is smaller than the smallest order; up to `flat_below` the policy calls a rest flat.
     `blocked` says why nothing can be done.
     """
 

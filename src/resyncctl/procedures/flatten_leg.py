@@ -34,6 +34,7 @@ REJECTIONS_MAX = 3
 THIN_ROUNDS_MAX = 5
 UNREAD_ROUNDS_MAX = 30
 PAUSE_MS = 1_000
+TOO_SMALL = "smaller than the smallest order; policy.dust says what counts as flat"
 
 
 class LegEnd(StrEnum):
@@ -281,7 +282,7 @@ def _nothing_left(leg: Leg, reading: LegReading, piece: Finished | Dust) -> LegR
     if isinstance(piece, Finished):
         return _ended(leg, LegEnd.DONE, "" if leg.touched else "it was gone before the first order")
     leg.result.dust_value = piece.value
-    why = "what is left is smaller than the smallest order"
+    why = f"what is left is {TOO_SMALL}"
     if reading.available != reading.quantity:
         why = "what is free of it is smaller than the smallest order; orders hold the rest"
     return _ended(leg, LegEnd.DUST, why)

@@ -15,7 +15,7 @@ from resyncctl.core.model import Order
 from resyncctl.core.money import exactly, plain
 from resyncctl.core.mutation import OutcomeKind
 from resyncctl.core.outcome import AccountOutcome, ActionRecord
-from resyncctl.procedures.flatten_leg import LegEnd, LegResult
+from resyncctl.procedures.flatten_leg import TOO_SMALL, LegEnd, LegResult
 from resyncctl.procedures.flatten_order import Budget, SentReduction
 from resyncctl.procedures.flatten_planning import named_stops, plan_words
 from resyncctl.procedures.prove_flat import FlatProof
@@ -102,7 +102,9 @@ def report(
             "engine": "not proved silent; what it trades later is not covered",
         },
         data={"holdings": rows},
-        next_step=_next_step(account, plan, rows, flat=flat, orphaned=bool(orphaned)),
+        next_step=_next_step(
+            account, plan, rows, done=flat or _only_dust(rows, missing), orphaned=bool(orphaned)
+        ),
     )
 
 
@@ -148,7 +150,7 @@ def _row(target: Target, state: FlattenState) -> dict[str, object]:
     left = known.left
     why = (leg.why if leg and leg.why else target.blocked) or known.why
     if not why and target.is_dust:
-        why = "it is smaller than the smallest order"
+        why = f"it is {TOO_SMALL}"
     row = _planned_row(target)
     with exactly():
         unit = target.value / target.quantity if target.value and target.quantity else None
@@ -156,6 +158,7 @@ def _row(target: Target, state: FlattenState) -> dict[str, object]:
             unit = target.rest_value / target.rest
         row |= {
             "state": known.state.value,
+            "dust": target.is_dust or (leg is not None and leg.end is LegEnd.DUST),
             "filled": plain(leg.filled) if leg else "0",
             "sent": leg.orders if leg else 0,
             "left": None if left is None else plain(left),
@@ -319,15 +322,22 @@ def _proof_times(state: FlattenState) -> dict[str, int]:
     return times
 
 
+def _only_dust(rows: Sequence[dict[str, object]], missing: Sequence[str]) -> bool:
+    """Whether all that stands between this run and the word flat is too small to trade."""
+    left = [row for row in rows if row["state"] != Flatness.FLAT.value]
+    return len(missing) == len(left) and all(row.get("dust") for row in left)
+
+
 def _next_step(
     account: str,
     plan: FlattenPlan,
     rows: Sequence[dict[str, object]],
     *,
-    flat: bool,
+    done: bool,
     orphaned: bool,
 ) -> str:
-    if flat:
+    """Return the line to type next; `done` says that another flatten could do nothing more."""
+    if done:
         return f"resyncctl {'cancel-all --include-protective' if orphaned else 'verify'} {account}"
     words = [f"resyncctl flatten {account}"]
     words += [f"--symbol {name}" for name in plan.wish.choice.symbols]

@@ -222,11 +222,12 @@ _HOLDING = _object(
         "sent": _COUNT,
         "left": _nullable(_DECIMAL),
         "left_value": _nullable(_DECIMAL),
+        "dust": {"type": "boolean"},
     },
     # A holding that appeared after the plan has no plan; a plan has no end yet.
     optional=(
         *("side", "quantity", "value", "protection", "price", "slippage", "slices", "rest"),
-        *("rest_value", "filled", "sent", "left", "left_value"),
+        *("rest_value", "filled", "sent", "left", "left_value", "dust"),
     ),
 )
 _ACCOUNT_DATA: Mapping[str, Schema] = {
