@@ -247,7 +247,7 @@ def with_silence(folder: Path, line: str) -> Desk:
 def test_the_doctor_says_that_nobody_looks(desk: Desk) -> None:
     state, words = silence(desk)
     assert state == "warn"
-    assert "no account is proved SAFE" in words
+    assert "SAFE needs a person's word" in words
 
 
 def test_the_doctor_hears_an_engine_that_acknowledges(tmp_path: Path) -> None:

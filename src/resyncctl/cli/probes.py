@@ -225,7 +225,7 @@ def _silence(invocation: "Invocation", spec: "AccountSpec") -> Iterator[Probe]:
         yield Probe(
             name="engine silence",
             state="warn",
-            detail="nothing observes whether the engine sends, so no account is proved SAFE",
+            detail="nothing observes whether the engine sends, so SAFE needs a person's word",
             hint=f"set engines.{engine.name}.silence, see docs/configuration.md",
         )
         return

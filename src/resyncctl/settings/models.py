@@ -243,7 +243,7 @@ class Engine(BaseModel):
         NoSilence | AcknowledgedSilence | ProcessSilence | UnitSilence,
         Field(discriminator="kind"),
     ] = NoSilence(kind="none")
-    """How it is known that the engine does not send. Without it no account is proved SAFE."""
+    """How it is known that the engine does not send. Unobserved, a person must give their word."""
 
 
 class PolicySettings(BaseModel):
