@@ -190,7 +190,8 @@ def _agreed(seen: SafetyEvidence) -> Condition:
         case Verdict.CLEAN:
             return Condition(Name.AGREED, True, "nothing differs", as_of_ms=seen.now_ms)
         case Verdict.DISCREPANT:
-            words = f"{len(findings)} findings: {_names(findings)}"
+            noun = "finding" if len(findings) == 1 else "findings"
+            words = f"{len(findings)} {noun}: {_names(findings)}"
             return Condition(Name.AGREED, False, words, as_of_ms=seen.now_ms)
         case _:
             return _missing(Name.AGREED, f"not everything was seen: {_names(findings)}")
