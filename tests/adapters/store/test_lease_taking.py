@@ -6,7 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -316,3 +316,32 @@ def test_the_row_tells_who_holds_it(host: Host) -> None:
     row = host.store.lease("main")
     assert isinstance(row, LeaseRow)
     assert (row.holder, row.fencing_token) == ("run-b", taken.fencing_token)
+
+
+class Renewing(MemoryStore):
+    """The old holder wakes up and renews in the instant in which the new one is granted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wake: Callable[[], object] = lambda: None
+
+    def grant_lease(self, account: str, holder: str, *, token_above: int, expires_ms: int) -> int:
+        self.wake()
+        return super().grant_lease(account, holder, token_above=token_above, expires_ms=expires_ms)
+
+
+@pytest.mark.invariant("I30")
+def test_a_lease_that_is_renewed_in_the_instant_of_the_take_over_is_told(host: Host) -> None:
+    store = Renewing()
+    host.store = store
+    leases = host.leases()
+    lease = host.acquire(leases, "run-a")
+    host.clock.advance(TTL_MS + 1)
+    now_ms = host.clock.now_ms()
+    store.wake = lambda: leases.renew(lease, now_ms)
+    taker = host.leases()
+    taken = taker.take("main", "run-b", now_ms, from_token=lease.fencing_token, reason="it hangs")
+    assert taken.old_end_ms == now_ms + TTL_MS
+    with pytest.raises(LockedError, match="taken over by run run-b"):
+        leases.check(lease, now_ms)
+    taker.release(taken.lease)
