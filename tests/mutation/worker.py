@@ -53,10 +53,11 @@ class Hunter:
         items = {item.nodeid: item for item in session.items}
         paths = [path for pattern in self.target.modules for path in sorted(Path().glob(pattern))]
         reached, self.seconds = self._reach(list(items.values()), paths)
-        gc.freeze()
+        live_functions = {path: _functions(path) for path in paths}
+        gc.freeze()  # only now: what is frozen is not listed any more
         done = tried(self.record)
         for path in paths:
-            live = _functions(path)
+            live = live_functions[path]
             for mutant in mutants_of(path.read_text()):
                 if (str(path), mutant.key) in done:
                     continue
