@@ -181,6 +181,9 @@ async def test_a_stopped_run_is_replaced_and_sends_nothing_when_it_goes_on(tmp_p
         assert len(cancels(world)) == sent
         assert len(first.events("intent")) == intents
         assert len(world.orders()) == 2
+        # The other run has proved the account since: nobody has to look after this one.
+        assert first.events("resolved")[0]["details"]["by_run"] == second.journal()[0]["run_id"]
+        await in_order(world)
 
 
 @pytest.mark.invariant("I25")

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
+from resyncctl.cli.left_behind import hand_over
 from resyncctl.cli.watch import offer
 from resyncctl.core.errors import ResyncError
 from resyncctl.core.exit_codes import ExitCode
@@ -55,6 +56,9 @@ async def side_by_side(
             raise result
         else:
             outcomes.append(_crashed(invocation, spec, result))
+    for outcome in outcomes:
+        if outcome.exit_code is ExitCode.RESIDUAL:
+            hand_over(invocation, outcome.account)
     await offer(invocation, outcomes)
     return outcomes
 

@@ -1,11 +1,14 @@
-"""What other runs left open on an account that this run holds: read from this host's journals.
+"""What one run leaves to another on the same account: read from this host's journals.
 
-Called by the verbs that change an account, through the procedures, once the account is theirs.
+`open_requests` is called by the verbs that change an account, through the procedures, once the
+account is theirs; `hand_over` at the end of a run that has lost it.
 """
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from resyncctl.cli.memory import journal_roots
+from resyncctl.core.errors import ResyncError
 from resyncctl.core.model import Order, OrderClass, OrderStatus, Side
 from resyncctl.core.money import ZERO
 from resyncctl.core.open_requests import OpenRequest
@@ -33,6 +36,27 @@ def open_requests(invocation: "Invocation", account: str) -> tuple[OpenRequest, 
         )
         for intent in intents
     )
+
+
+def hand_over(invocation: "Invocation", account: str) -> None:
+    """Say in this run's journal that the run which took the account has proved it meanwhile.
+
+    A run that was replaced while it was stopped wakes up after that, and needs no more looking
+    after. Without that proof it stays unfinished.
+    """
+    from resyncctl.adapters.store.incident_facts import run_facts
+    from resyncctl.adapters.store.lock_files import read_lock
+    from resyncctl.adapters.store.places import lock_file
+    from resyncctl.adapters.store.records import RESOLVED
+
+    signed = read_lock(lock_file(invocation.configuration.state_dir, account))
+    journal = invocation.shelf.get("journal")
+    if signed is None or signed.taken_from != invocation.run_id or journal is None:
+        return
+    if run_facts(journal_roots(invocation), signed.run_id, account, "").proved_ms is None:
+        return
+    with contextlib.suppress(ResyncError):
+        journal.record(RESOLVED, {"account": account, "by_run": signed.run_id, "remaining": []})
 
 
 def _orders(account: str, intent: "OpenIntent") -> tuple[Order, ...]:

@@ -130,7 +130,7 @@ def journal(
         if event == "taken_over":
             tell_taken_over(invocation, details)
 
-    fenced = FencedJournal(opened, vouch, tell)
+    fenced = invocation.shelf["journal"] = FencedJournal(opened, vouch, tell)
     if invocation.command in FOLLOWED:
         invocation.keep_progress(
             fenced, lambda: not isinstance(opened, EmergencyJournal) or opened.is_durable
