@@ -119,7 +119,8 @@ def _within_bounds(
     ):
         if cap is None:
             continue
-        size = min(size, _at_most(cap, unit, rules.quantity_step))
+        # Sixty digits of a quotient cannot reach a step that the cap itself does not.
+        size = min(size, round_down(cap / unit, rules.quantity_step))
         if is_too_small(size, rules, limit):
             return Stop(
                 StopKind.CAP,
@@ -175,15 +176,6 @@ def _to_step(number: Decimal, step: Decimal, rounding: str) -> Decimal:
     if step <= 0:
         return number
     return (number / step).to_integral_value(rounding) * step
-
-
-def _at_most(cap: Decimal, unit: Decimal, step: Decimal) -> Decimal:
-    """Return the largest quantity whose worth is within the cap."""
-    if cap <= 0 or unit <= 0:
-        return ZERO
-    size = round_down(cap / unit, step)
-    # A quotient is rounded to the precision of the context; the product decides.
-    return size if size * unit <= cap else size - step
 
 
 def _without_stranding(
