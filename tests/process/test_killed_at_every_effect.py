@@ -144,20 +144,21 @@ def resume_words(home: Home) -> tuple[str, ...]:
 def resumed_as_told(home: Home) -> Ended:
     """Run the resume again; where it names a step to take first, take it and run once more.
 
-    A kill between the two copies of a gate leaves one of them closed. Then nothing is known about
-    the gate, the engine reads UNSAFE, and the tool asks to close it before it is opened again.
+    A kill between the two copies of a gate leaves one of them behind. Then nothing is known about
+    the gate, the engine may not trade, and the tool asks to close it before it is opened again.
     """
     ended = home.run(*resume_words(home))
     step = f"next: resyncctl gate close {home.account}"
     if ended.code == 12 and step in ended.said:
-        assert home.gate() == "UNSAFE"
+        assert home.gate() != "RUNNING"
         assert home.run("gate", "close", home.account, "--reason", "as told").code == 0
         ended = home.run(*resume_words(home))
     return ended
 
 
 def trading(home: Home, ended: Ended) -> None:
-    assert ended.code == 0, ended.said
+    # A kill after the last step: the gate is open, which the second run says and leaves alone.
+    assert ended.code == 0 or "the gate is RUNNING already" in ended.said, ended.said
     assert home.gate() == "RUNNING"
     assert not home.sent("create")
     assert not home.sent("cancel")
