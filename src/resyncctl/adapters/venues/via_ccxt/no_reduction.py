@@ -23,8 +23,8 @@ class NoReduction:
     def why_not(self, product: str) -> str | None:
         """Return why nothing can be reduced here."""
         return (
-            f"holdings of {product} cannot be reduced at {self.venue} by this version, which can prove"
-            " orders of Binance only; close them at the exchange itself"
+            f"holdings of {product} cannot be reduced at {self.venue} by this version, which can"
+            " prove orders of Binance only; close them at the exchange itself"
         )
 
     async def reduce(self, reduction: Reduction, permit: Permit) -> MutationOutcome:  # noqa: ARG002  # the port's signature
