@@ -124,7 +124,7 @@ complete -c resyncctl -n '__fish_seen_subcommand_from doctor' -l color -d 'When 
 complete -c resyncctl -n '__fish_seen_subcommand_from doctor' -l no-input -d 'Never ask; refuse instead'
 complete -c resyncctl -n '__fish_seen_subcommand_from doctor' -l log-format -d 'How log lines on standard error look'
 complete -c resyncctl -n "not __fish_seen_subcommand_from $commands" -a engine -d 'What the trading engine believes'
-complete -c resyncctl -n '__fish_seen_subcommand_from engine' -a list -d 'List the configured engines, where they keep their state and how they are stopped'
+complete -c resyncctl -n '__fish_seen_subcommand_from engine' -a list -d 'List the configured engines, their state, how they are stopped and how silence is observed'
 complete -c resyncctl -n '__fish_seen_subcommand_from engine; and __fish_seen_subcommand_from list' -l config -d 'The configuration file'
 complete -c resyncctl -n '__fish_seen_subcommand_from engine; and __fish_seen_subcommand_from list' -l output -d 'How to print the result'
 complete -c resyncctl -n '__fish_seen_subcommand_from engine; and __fish_seen_subcommand_from list' -s o -d 'How to print the result'

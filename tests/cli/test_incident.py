@@ -250,6 +250,13 @@ def test_the_doctor_says_that_nobody_looks(desk: Desk) -> None:
     assert "SAFE needs a person's word" in words
 
 
+def test_the_list_of_engines_says_how_silence_is_observed(tmp_path: Path) -> None:
+    desk = with_silence(tmp_path, '{ kind = "systemd", unit = "mm1.service" }')
+    (row,) = desk.run("engine", "list", "--json").document()["data"]["engines"]
+    assert row["silence"] == "systemd mm1.service"
+    assert "systemd mm1.service" in desk.run("engine", "list").out
+
+
 def test_the_doctor_hears_an_engine_that_acknowledges(tmp_path: Path) -> None:
     desk = with_silence(tmp_path, '{ kind = "acknowledgement" }')
     desk.trade()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def list_command() -> Job:
-    """List the configured engines, where they keep their state and how they are stopped.
+    """List the configured engines, their state, how they are stopped and how silence is observed.
 
     Exit: 0, 78 the configuration is wrong.
     """
@@ -24,6 +24,7 @@ def list_command() -> Job:
                 "accounts": list(engine.accounts),
                 "state": f"{engine.state.kind} {engine.state.path or engine.state.argv[0]}",
                 "control": engine.control.describe(),
+                "silence": engine.silence.describe(),
                 "gate_file": str(engine.gate_file) if engine.gate_file else None,
             }
             for engine in invocation.configuration.engines.values()

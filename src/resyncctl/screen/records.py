@@ -81,6 +81,7 @@ def draw_engines(outcome: Outcome, look: Look) -> Iterator[Block]:
         Column(heading="ACCOUNTS", shrink=True),
         Column(heading="STATE", shrink=True, least=16),
         Column(heading="CONTROL", shrink=True),
+        Column(heading="SILENCE", shrink=True, least=12, optional=True),
         Column(heading="GATE FILE", shrink=True, least=12, optional=True),
     )
     rows = tuple(
@@ -89,6 +90,7 @@ def draw_engines(outcome: Outcome, look: Look) -> Iterator[Block]:
             ", ".join(engine.get("accounts", [])),
             str(engine.get("state")),
             str(engine.get("control")),
+            str(engine.get("silence") or "-"),
             str(engine.get("gate_file") or "-"),
         )
         for engine in _rows(outcome.data.get("engines"))
