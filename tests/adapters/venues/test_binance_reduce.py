@@ -328,7 +328,8 @@ def test_everything_else_is_unknown(status: int, body: object) -> None:
     outcome = created_outcome(answered(status, body), LONG_POSITION)
     assert outcome.kind is OutcomeKind.UNKNOWN, outcome
     assert outcome.venue_order_id is None
-    assert not (outcome.already_gone or outcome.expected), "that is a word about cancels"
+    assert not outcome.already_gone, "that is a word about cancels"
+    assert not outcome.expected
 
 
 def test_an_acknowledgement_names_the_order() -> None:
