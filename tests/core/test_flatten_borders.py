@@ -148,6 +148,7 @@ def test_a_cap_is_the_smaller_of_what_was_asked_and_what_is_needed() -> None:
 
 def test_names_that_an_operator_may_write() -> None:
     assert {BTC, "BTCUSDT", "BTCUSDT_PERP"} <= names_of(BTC)
+    assert names_of("BTC/USD:BTC-270326") == {"BTC/USD:BTC-270326", "BTCUSD_270326"}
     assert quote_of_pairs([]) is None
     assert quote_of_pairs(["BTC/USDT", "nonsense", "USDT:USDT"]) == "USDT"
 
