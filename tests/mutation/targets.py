@@ -55,7 +55,7 @@ TARGETS = (
         "gate",
         (
             f"{CORE}/gate.py",
-            f"{PROCEDURES}/gate.py",
+            f"{PROCEDURES}/gate*.py",
             f"{STORE}/gate.py",
             "src/resyncctl/sdk/gate.py",
         ),
