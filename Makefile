@@ -73,6 +73,24 @@ mutation: $(VENV)/.development ## Change the safety core in small ways and see t
 process-tier: $(VENV)/.development ## Kill real processes at every effect; takes a while
 	RESYNCCTL_PROCESS_TIER=1 $(BIN)/python -m pytest -q tests/process
 
+.PHONY: storm
+storm: $(VENV)/.development ## Try to break SAFE with 2,000 seeds (a minute or three)
+	$(BIN)/python -m tests.storm.campaign --seeds 0..2000 --workers $(WORKERS)
+
+.PHONY: storm-night
+storm-night: $(VENV)/.development ## The same with 50,000 seeds of today, and every ablation
+	day=$$(date +%Y%m%d) && $(BIN)/python -m tests.storm.campaign \
+	  --seeds $${day}00000..$${day}50000 --workers $(WORKERS)
+	$(BIN)/python -m tests.storm.ablations --workers $(WORKERS)
+
+.PHONY: storm-campaign
+storm-campaign: $(VENV)/.development ## 100,000 seeds, taken up again where it stopped, and its figures
+	mkdir -p .storm
+	$(BIN)/python -m tests.storm.campaign --seeds 0..100000 --workers $(WORKERS) --resume \
+	  --out .storm/blocks.jsonl --to tests/storm/results/campaign.json
+	$(BIN)/python -m tests.storm.ablations --workers $(WORKERS) \
+	  --out tests/storm/results/ablations.json
+
 .PHONY: clean
 clean: ## Remove everything that these commands made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.* .import_linter_cache
+	rm -rf $(VENV) .storm .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.* .import_linter_cache

@@ -4,12 +4,19 @@
 were run, how many turned red, and the first of them; a row without a red seed carries its reason.
 """
 
+import argparse
+import json
+import multiprocessing
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
 
-from resyncctl.core.policy import Policy
 from tests.storm import kit as k
 from tests.storm.kit import Kit
+from tests.storm.scenario import PROFILES, draw
+from tests.storm.story import run_seed, warm_up
 
 Change = Callable[[Kit], Kit]
 
@@ -39,24 +46,65 @@ def _ack_is_proof(kit: Kit) -> Kit:
 ABLATIONS = (
     Ablation(
         "algo_scope",
-        "conditional orders are not listed",
+        "conditional orders are neither listed nor cancelled",
         lambda kit: replace(kit, scopes=k.no_algo),
     ),
     Ablation(
-        "gate_first",
-        "the gate stays open while orders are cancelled",
-        lambda kit: replace(kit, closes_gate=False),
+        "gate",
+        "the engine does not see that the gate is closed",
+        lambda kit: replace(kit, engine_sees_gate=False),
+        "the engine's silence is a condition of its own, and it never acknowledges",
     ),
-    Ablation("horizon", "two reads at once are taken for a proof", _policy(staleness_horizon_ms=0)),
-    Ablation("quiesce", "requests of the engine under way are forgotten", _view(k.NoQuiesce)),
-    Ablation("settle", "an order that is not listed is taken for cancelled", _view(k.NoSettle)),
-    Ablation("errors_are_unknown", "what cannot be read counts as empty", _view(k.ErrorsAreEmpty)),
+    Ablation(
+        "silence",
+        "the engine is taken to be silent because the gate is closed",
+        lambda kit: replace(kit, silence=k.AssumedSilent),
+    ),
+    Ablation(
+        "horizon",
+        "reads at one moment are taken for a proof",
+        _policy(staleness_horizon_ms=0),
+    ),
+    Ablation(
+        "quiesce",
+        "requests of the engine that are under way are forgotten",
+        _view(k.NoQuiesce),
+        "reads over the whole staleness horizon outlast every request under way",
+    ),
+    Ablation(
+        "settle",
+        "an order that is not listed is taken for cancelled",
+        _view(k.NoSettle),
+        "reads over the whole staleness horizon see what a status would tell",
+    ),
+    Ablation(
+        "errors_are_unknown",
+        "what cannot be read counts as empty",
+        _view(k.ErrorsAreEmpty),
+    ),
     Ablation(
         "body_guard",
         "a success of any shape counts as an empty list",
         lambda kit: replace(kit, doors=(*kit.doors, k.NoBodyGuard)),
+        "three reads and a final status for every order ever seen stand behind it",
     ),
-    Ablation("skew", "the clocks' difference is not waited for", _view(k.NoSkew)),
+    Ablation(
+        "skew",
+        "the clocks' difference is not waited for",
+        _view(k.NoSkew),
+        "reads over the whole staleness horizon outlast every skew of the clocks",
+    ),
+    Ablation(
+        "deadline",
+        "requests are believed dead one millisecond after they were sent",
+        _policy(request_validity_ms=1),
+        "the exchange clips reduce-only orders, and a late cancel does no harm",
+    ),
+    Ablation(
+        "reduce_only",
+        "reducing orders leave without the flag that makes the exchange clip them",
+        lambda kit: replace(kit, doors=(*kit.doors, k.NoReduceOnly)),
+    ),
     Ablation("ack_is_no_proof", "an acknowledged cancel counts as gone", _ack_is_proof),
     Ablation(
         "journal_first",
@@ -68,6 +116,95 @@ ABLATIONS = (
         "the HTTP client repeats requests by itself",
         lambda kit: replace(kit, hidden_resend=True),
     ),
-    Ablation("lease", "two operators act at once", lambda kit: replace(kit, leases=k.NoLease)),
+    Ablation(
+        "lease",
+        "two operators act at once",
+        lambda kit: replace(kit, leases=k.NoLease),
+        "cancels may overlap, and reducing orders are clipped by the exchange",
+    ),
 )
-_ = Policy
+
+PAIRS = (
+    ("gate", "silence"),
+    ("horizon", "quiesce"),
+    ("horizon", "settle"),
+    ("horizon", "errors_are_unknown"),
+    ("horizon", "body_guard"),
+    ("horizon", "skew"),
+    ("quiesce", "settle"),
+    ("settle", "errors_are_unknown"),
+    ("settle", "body_guard"),
+    ("errors_are_unknown", "body_guard"),
+    ("quiesce", "skew"),
+    ("deadline", "reduce_only"),
+    ("deadline", "lease"),
+    ("lease", "reduce_only"),
+    ("lease", "journal_first"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one ablation, or a pair of them, did."""
+
+    names: tuple[str, ...]
+    what: str
+    seeds_run: int
+    red: int
+    first_red_seed: int | None
+    invariants: tuple[str, ...]
+    explanation: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row for the evidence."""
+        return {**asdict(self), "name": " + ".join(self.names)}
+
+
+def run_one(job: tuple[tuple[str, ...], str, int]) -> Row:
+    """Leave the named protections out until a seed turns red, or until there are no more."""
+    names, profile, most = job
+    chosen = [one for one in ABLATIONS if one.name in names]
+    kit = Kit()
+    for one in chosen:
+        kit = one.change(kit)
+    words = "; ".join(one.what for one in chosen)
+    for seed in range(most):
+        result = run_seed(draw(seed, PROFILES[profile]), kit)
+        if result.red:
+            broken = tuple(sorted({one.invariant for one in result.violations}))
+            return Row(names, words, seed + 1, 1, seed, broken, "")
+    why = "; ".join(one.alone for one in chosen if one.alone) or "not explained"
+    return Row(names, words, most, 0, None, (), why)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run every ablation; code 1 when one stays green without an explanation."""
+    parser = argparse.ArgumentParser(prog="tests.storm.ablations", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=300, help="the most seeds for one row")
+    parser.add_argument("--profile", choices=sorted(PROFILES), default="harsh")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", nargs="*", default=[], help="names of single ablations")
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args(arguments)
+    wanted: list[tuple[str, ...]] = [(one.name,) for one in ABLATIONS]
+    wanted += PAIRS
+    if asked.only:
+        wanted = [(name,) for name in asked.only]
+    warm_up()
+    rows: list[dict[str, Any]] = []
+    with multiprocessing.get_context("fork").Pool(asked.workers) as pool:
+        jobs = [(names, asked.profile, asked.seeds) for names in wanted]
+        for row in pool.imap(run_one, jobs):
+            rows.append(row.to_json())
+            sys.stderr.write(f"{rows[-1]['name']}: {row.first_red_seed} {row.invariants}\n")
+    text = json.dumps(rows, indent=2) + "\n"
+    if asked.out is None:
+        sys.stdout.write(text)
+    else:
+        asked.out.parent.mkdir(parents=True, exist_ok=True)
+        asked.out.write_text(text)
+    return int(any(not row["red"] and row["explanation"] == "not explained" for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

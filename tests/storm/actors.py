@@ -19,7 +19,8 @@ from tests.storm.belief import Mind
 from tests.storm.oracle import ACCOUNT, VALIDITY_MS
 
 POLL_MS = 400
-ORDERS_MOST = 25
+ORDERS_MOST = 15
+"""How many orders it sends in a hurry; after that one now and then, for ever."""
 
 
 @dataclass(slots=True)
@@ -45,7 +46,7 @@ class Engine:
                 await self.arena.clock.sleep_ms(POLL_MS)
                 continue
             self.silent_since_ms = None
-            if self.sent < ORDERS_MOST and self.dice.random() < 0.35:
+            if self.dice.random() < (0.35 if self.sent < ORDERS_MOST else 0.02):
                 self._sign()
             await self.arena.clock.sleep_ms(self.dice.randint(50, 2 * POLL_MS))
 

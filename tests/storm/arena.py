@@ -16,11 +16,11 @@ from resyncctl.simulator.exchange import PracticeExchange
 from resyncctl.simulator.signatures import parameters_of
 from resyncctl.simulator.wire import Reply, Request
 from tests.fakes.virtual_time import VirtualClock, VirtualLoop
+from tests.storm.kit import SECRET
 from tests.storm.oracle import ACCOUNT, Oracle
 from tests.storm.scenario import EXECUTED, Scenario
 
 KEY = "stormKey".ljust(64, "K")
-SECRET = "canarySecretOfTheStorm".ljust(64, "S")
 ONLY_READS = frozenset(
     {
         "stale_listing",

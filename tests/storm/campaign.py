@@ -18,7 +18,7 @@ from tests.storm.scenario import PROFILES, draw
 from tests.storm.story import run_seed, warm_up
 from tests.storm.summary import Block, campaign_figures, merged
 
-BLOCK = 250
+BLOCK = 100
 
 
 def run_block(job: tuple[str, int, int]) -> dict[str, Any]:

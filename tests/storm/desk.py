@@ -22,8 +22,8 @@ from resyncctl.ports.powers import VenueCancel, VenueReduce
 from resyncctl.ports.store import Store
 from resyncctl.ports.views import Clock, Journal, Progress, VenueView
 from resyncctl.simulator.in_process import InProcessSession
-from tests.storm.arena import KEY, SECRET, Arena, Door
-from tests.storm.kit import Kit
+from tests.storm.arena import KEY, Arena, Door
+from tests.storm.kit import SECRET, Kit
 from tests.storm.oracle import ACCOUNT, Oracle
 
 SCOPES = {

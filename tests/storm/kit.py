@@ -5,20 +5,28 @@ composes real objects differently, so that the storm can show that every protect
 Called by `desk`, `story` and `ablations`.
 """
 
+import hashlib
+import hmac
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
-from resyncctl.core.model import Order, OrderClass, OrderStatus, Scope
+from resyncctl.core.gate import GateReading
+from resyncctl.core.model import Order, OrderClass, OrderStatus, Scope, Side
 from resyncctl.core.mutation import MutationOutcome, OutcomeKind, Permit
 from resyncctl.core.policy import Policy
+from resyncctl.core.silence import Silence, SilenceKind
 from resyncctl.core.snapshot import Known, LookUp, OrderReference, Section, Unknown
 from resyncctl.ports.powers import Lease
 from resyncctl.ports.views import ClockReading
 from resyncctl.simulator.wire import Reply, Request
 
 Wrap = Callable[[Any, Any], Any]
+SECRET = "canarySecretOfTheStorm".ljust(64, "S")
+"""What the account's key signs with; it must never be seen anywhere else."""
+
 LISTINGS = ("/openOrders", "/openAlgoOrders")
 
 
@@ -39,6 +47,7 @@ class Kit:
     silence: Callable[[Any], Any] = lambda real: real
     scopes: Callable[[tuple[Scope, ...]], tuple[Scope, ...]] = lambda every: every
     closes_gate: bool = True
+    engine_sees_gate: bool = True
     journals_first: bool = True
     hidden_resend: bool = False
 
@@ -101,13 +110,13 @@ class NoSettle(_Lens):
             account="main",
             product=reference.product,
             symbol=reference.symbol,
-            side="buy",  # type: ignore[arg-type]  # nobody looks at it
+            side=Side.BUY,
             type="limit",
             status=OrderStatus.CANCELED,
             client_order_id=reference.client_order_id,
             venue_order_id=reference.venue_order_id,
-            quantity=1,  # type: ignore[arg-type]  # nobody looks at it
-            filled=0,  # type: ignore[arg-type]  # nobody looks at it
+            quantity=Decimal(1),
+            filled=Decimal(0),
         )
 
 
@@ -216,6 +225,40 @@ class NoLease:
 
     def asked(self, lease: Lease) -> Sequence[str]:
         return ()
+
+
+@dataclass(slots=True)
+class AssumedSilent:
+    """The engine is taken to be silent because the gate is closed."""
+
+    inner: Any
+
+    def observe(self, account: str, gate: GateReading, now_ms: int) -> Silence:
+        return Silence(kind=SilenceKind.PROVED, how="assumed", since_ms=gate.since_ms or 0)
+
+
+@dataclass(slots=True)
+class NoReduceOnly:
+    """A reducing order leaves without the flag that makes the exchange clip it."""
+
+    inner: Any
+
+    def handle(self, request: Request) -> Reply:
+        reply: Reply = self.inner.handle(_unclipped(request))
+        return reply
+
+
+def _unclipped(request: Request) -> Request:
+    text = request.query or request.body.decode()
+    if request.method != "POST" or "reduceOnly=true" not in text:
+        return request
+    pairs = [one for one in text.split("&") if not one.startswith(("reduceOnly=", "signature="))]
+    bare = "&".join(pairs)
+    signature = hmac.new(SECRET.encode(), bare.encode(), hashlib.sha256).hexdigest()
+    signed = f"{bare}&signature={signature}"
+    if request.query:
+        return replace(request, query=signed)
+    return replace(request, body=signed.encode())
 
 
 def no_algo(scopes: tuple[Scope, ...]) -> tuple[Scope, ...]:

@@ -54,6 +54,7 @@ def run_seed(scenario: Scenario, kit: Kit | None = None) -> SeedResult:
     folder = fast_folder()
     try:
         arena = build_arena(scenario, loop, clock)
+        used = kit or Kit()
         gate = MemoryGate()
         arena.oracle.gate = gate
         mind = Mind(arena.exchange, {scope.product for scope in SCOPES[scenario.account]})
@@ -64,9 +65,11 @@ def run_seed(scenario: Scenario, kit: Kit | None = None) -> SeedResult:
             folder=folder,
             gate=gate,
             store=MemoryStore(),
-            engine=Engine(arena, gate, scenario.engine, dice, mind),
+            engine=Engine(
+                arena, gate if used.engine_sees_gate else MemoryGate(), scenario.engine, dice, mind
+            ),
             mind=mind,
-            kit=kit or Kit(),
+            kit=used,
         )
         endings, liveness = run_virtually(loop, _play(story))
     finally:
