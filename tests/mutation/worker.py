@@ -30,7 +30,7 @@ from tests.mutation.mutants import MODULE, Mutant, mutants_of
 from tests.mutation.targets import TARGETS, Target
 
 QUIET = ("-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-m", "not process and not slow")
-SLOWEST_S = 4.0
+SLOWEST_S = 8.0
 """How long the tests of one mutant may take together when nothing is wrong."""
 
 
