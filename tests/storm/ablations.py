@@ -23,12 +23,16 @@ Change = Callable[[Kit], Kit]
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """One protection that can be left out. `alone` says why it may stay green by itself."""
+    """One protection that can be left out. `alone` says why it may stay green by itself.
+
+    `profile` is the kind of world that shows it, where that is not the common one.
+    """
 
     name: str
     what: str
     change: Change
     alone: str = ""
+    profile: str = ""
 
 
 def _view(wrap: k.Wrap) -> Change:
@@ -59,6 +63,7 @@ ABLATIONS = (
         "silence",
         "the engine is taken to be silent because the gate is closed",
         lambda kit: replace(kit, silence=k.AssumedSilent),
+        profile="rogue",
     ),
     Ablation(
         "horizon",
@@ -167,9 +172,10 @@ def run_one(job: tuple[tuple[str, ...], str, int]) -> Row:
     kit = Kit()
     for one in chosen:
         kit = one.change(kit)
+    drawn = PROFILES[next((one.profile for one in chosen if one.profile), profile)]
     words = "; ".join(one.what for one in chosen)
     for seed in range(most):
-        result = run_seed(draw(seed, PROFILES[profile]), kit)
+        result = run_seed(draw(seed, drawn), kit)
         if result.red:
             broken = tuple(sorted({one.invariant for one in result.violations}))
             return Row(names, words, seed + 1, 1, seed, broken, "")

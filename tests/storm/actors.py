@@ -5,6 +5,7 @@ signed; an honest engine asks the gate immediately before it signs, as the sdk d
 acknowledges the closed gate; all of it follows from the seed. Called by `story`.
 """
 
+import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 from resyncctl.core.gate import GateReading, GateState
 from resyncctl.core.silence import Silence, SilenceKind
 from resyncctl.ports.views import GateView, SilenceView
+from resyncctl.simulator.venue_errors import VenueError
 from tests.storm.arena import Arena, place_order
 from tests.storm.belief import Mind
 from tests.storm.oracle import ACCOUNT, VALIDITY_MS
@@ -46,7 +48,7 @@ class Engine:
                 await self.arena.clock.sleep_ms(POLL_MS)
                 continue
             self.silent_since_ms = None
-            if self.dice.random() < (0.35 if self.sent < ORDERS_MOST else 0.02):
+            if self.dice.random() < (0.35 if self.sent < ORDERS_MOST else 0.005):
                 self._sign()
             await self.arena.clock.sleep_ms(self.dice.randint(50, 2 * POLL_MS))
 
@@ -66,11 +68,14 @@ class Engine:
         self.arena.loop.call_later(delay_ms / 1000, self._land, name)
 
     def _land(self, name: str) -> None:
-        if self.arena.symbols:
+        if self.stopped or not self.arena.symbols:
+            return
+        # The exchange may refuse it, for example when there are too many orders already.
+        with contextlib.suppress(VenueError, ValueError):
             place_order(self.arena, self.dice.choice(self.arena.symbols), name, self.dice)
-            self.arena.oracle.step()
-            if self.silent_since_ms is None:
-                self.mind.learn()
+        self.arena.oracle.step()
+        if self.silent_since_ms is None:
+            self.mind.learn()
 
 
 @dataclass(slots=True)

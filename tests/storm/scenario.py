@@ -86,6 +86,7 @@ PROFILES = {
     for profile in (
         Profile(name="calm", rate=0.0, kinds=0),
         Profile(name="storm", rate=0.04, kinds=6),
+        Profile(name="rogue", rate=0.0, kinds=0, engines=("rogue",)),
         Profile(name="harsh", rate=0.10, kinds=6, engines=("honest", "late", "late", "rogue")),
     )
 }

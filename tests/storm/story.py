@@ -23,7 +23,7 @@ from tests.storm.scenario import PROFILES, Scenario, draw
 from tests.storm.stage import Ending, Story
 
 AFTERMATH_MS = 60_000
-LOCKED_TRIES = 3
+LOCKED_TRIES = 2
 GOOD = frozenset({"SAFE", "FLAT"})
 
 
@@ -134,7 +134,7 @@ async def _operate(story: Story, program: str, client: str, after_ms: int) -> En
             ending = await PROGRAMS[program](story, desk)
         except LockedError as error:
             ending = Ending(desk.run, program, "LOCKED", 0, (error.message,))
-            await story.arena.clock.sleep_ms(20_000)
+            await story.arena.clock.sleep_ms(40_000)
         except ResyncError as error:
             verdict = error.exit_code.name
             ending = Ending(desk.run, program, verdict, 0, (error.message,))
