@@ -1,7 +1,7 @@
 """verify: every condition alone keeps an account from being called SAFE."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import pytest
@@ -13,10 +13,11 @@ from resyncctl.core.model import Balance, OrderStatus
 from resyncctl.core.open_requests import OpenRequest
 from resyncctl.core.safety import Name, VerdictKind
 from resyncctl.core.silence import Silence, SilenceKind
-from resyncctl.core.snapshot import Known, NotCovered, Unknown
+from resyncctl.core.snapshot import Known, NotCovered, Section, Unknown
 from resyncctl.core.switches import ArmedSwitch, SwitchTarget
 from tests.fakes.fake_venue import FakeVenue
 from tests.fakes.safety_world import ALGO, LINEAR, SPOT, SafetyWorld, failing, resting_order
+from tests.fakes.stub_engine import StubEngine
 
 
 async def test_a_quiet_account_behind_a_closed_gate_is_safe() -> None:
@@ -365,3 +366,57 @@ async def test_a_balance_that_appears_between_needs_a_cause() -> None:
     outcome = await world.verify()
     assert failing(outcome) == [str(Name.CONSERVED)]
     assert "balance of BTC (spot) changed by 1 without a cause" in str(outcome.evidence["missing"])
+
+
+@dataclass(slots=True, kw_only=True)
+class Nameless(FakeVenue):
+    """An exchange that does not say whose account it shows."""
+
+    identity: Section[str]
+
+    async def read_identity(self, product: str) -> Section[str]:
+        return self.identity
+
+
+@pytest.mark.parametrize("identity", [Known((), 0), Unknown("the answer names no account")])
+async def test_an_empty_account_of_nobody_is_not_safe(identity: Section[str]) -> None:
+    """I6: what was not authenticated as this account is no emptiness."""
+    world = SafetyWorld().closed()
+    nameless = Nameless(clock=world.clock, scopes=world.venue.scopes, identity=identity)
+    nameless.balances = world.venue.balances
+    world.venue = nameless
+    outcome = await world.verify()
+    assert str(Name.IDENTITY) in failing(outcome)
+    assert outcome.exit_code is ExitCode.INCOMPLETE
+
+
+READS_BEFORE_THE_LAST_LOOK = 3
+"""The engine's belief is read for the beginning, for the settling, and for the comparison."""
+
+
+async def test_an_engine_that_sends_after_the_readings_takes_the_proof_back() -> None:
+    world = SafetyWorld().closed()
+
+    def speaks_late(now_ms: int) -> Silence | None:
+        if world.engine.reads < READS_BEFORE_THE_LAST_LOOK:
+            return None
+        return Silence(kind=SilenceKind.PROVED, how="quiet again", since_ms=now_ms)
+
+    world.silence.on_observe = speaks_late
+    outcome = await world.verify()
+    assert failing(outcome) == [str(Name.ABSENCE)]
+    assert outcome.exit_code is ExitCode.INCOMPLETE
+
+
+async def test_an_order_that_only_the_last_picture_shows_is_unexpected() -> None:
+    world = SafetyWorld().closed()
+
+    def appears(engine: StubEngine) -> None:
+        if engine.reads == READS_BEFORE_THE_LAST_LOOK:
+            world.venue.put(resting_order(31))
+
+    world.engine.on_read = appears
+    outcome = await world.verify()
+    assert str(Name.ABSENCE) in failing(outcome)
+    assert outcome.counts["orders_unexpected"] == 1
+    assert outcome.exit_code is ExitCode.BLOCKED
