@@ -5,7 +5,7 @@ This part of `cancel-all` holds no power: it only reads. Acknowledgements of can
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from resyncctl.core.model import Order, Scope
 from resyncctl.core.plan import Selection, order_key
@@ -17,6 +17,7 @@ from resyncctl.procedures.look_up import look_up_all
 
 LOOK_UP_PAUSE_MS = 1_000
 ATTENTION_MS = 500
+CONFIRM_AFTER_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,12 @@ async def watch_absence(
     progress: Progress,
     interrupted: Interrupted,
 ) -> ProofResult:
-    """Read until absence is proved, an unexpected order shows, or the deadline passes."""
+    """Read until absence is proved and confirmed, an unexpected order shows, or time is up.
+
+    What landed at the last moment may show only in a listing that begins a whole horizon later, so
+    one such listing would stand alone against one untrue answer: there are as many as reads are
+    required.
+    """
     while not interrupted() and (left_ms := request.not_before_ms - clock.monotonic_ms()) > 0:
         progress.say(
             venue.account,
@@ -89,6 +95,8 @@ async def watch_absence(
         await clock.sleep_ms(min(left_ms, ATTENTION_MS))
     pause_ms = max(250, request.horizon_ms // max(1, request.required_reads - 1))
     reads: list[ProofRead] = []
+    wanted = max(2, request.required_reads)
+    confirmed = 0
     while True:
         listing = await list_orders(venue, request.scopes, clock)
         unexpected = listing.selected(request.selection)
@@ -109,12 +117,22 @@ async def watch_absence(
             seconds_left=-(-remaining_ms // 1000),
             **({"unreadable": len(listing.unreadable)} if listing.unreadable else {}),
         )
-        out_of_time = clock.monotonic_ms() + pause_ms > request.deadline_ms
-        if proof.proved or unexpected or out_of_time or interrupted():
-            return ProofResult(proof, unexpected, listing.began_ms)
+        confirmed += proof.proved and not listing.unreadable
         # A read that failed is repeated soon; a read that worked waits for its share of the span.
-        soon_ms = min(pause_ms, 1_000) if listing.unreadable else pause_ms
-        await _wait(soon_ms, clock, interrupted)
+        soon = listing.unreadable or proof.proved
+        wait_ms = min(pause_ms, CONFIRM_AFTER_MS) if soon else pause_ms
+        out_of_time = clock.monotonic_ms() + wait_ms > request.deadline_ms
+        if confirmed >= wanted or unexpected or out_of_time or interrupted():
+            return ProofResult(_as_far_as(proof, confirmed, wanted), unexpected, listing.began_ms)
+        await _wait(wait_ms, clock, interrupted)
+
+
+def _as_far_as(proof: Proof, confirmed: int, wanted: int) -> Proof:
+    """Return the proof; without its confirmation it is none."""
+    if not proof.proved or confirmed >= wanted:
+        return proof
+    words = f"{confirmed} of {wanted} reads after the staleness horizon"
+    return replace(proof, proved=False, missing=(words,))
 
 
 async def _wait(duration_ms: int, clock: Clock, interrupted: Interrupted) -> None:
