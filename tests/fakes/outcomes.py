@@ -334,11 +334,71 @@ def board_row(
                 "valid_until_ms": NOW_MS,
                 "run_id": "x",
             },
+            "last_safety": {"verdict": "clean", "kind": "safety", "valid_until_ms": NOW_MS + 65_000}
+            if gate == "SAFE"
+            else None,
             "unfinished_runs": runs if unfinished else [],
             "held_by": "cancel-all by operator, process 4711" if unfinished else None,
             "remarks": [],
         },
         next_step=f"resyncctl cancel-all {name}" if unfinished else None,
+    )
+
+
+CONDITIONS = [
+    {
+        "name": "no unexpected order rests",
+        "holds": True,
+        "known": True,
+        "evidence": "3 readings of every scope over 45 s,"
+        " all begun when nothing could land any more",
+        "as_of_ms": NOW_MS - 2_000,
+    },
+    {
+        "name": "engine and exchange agree",
+        "holds": False,
+        "known": True,
+        "evidence": "1 finding: MISSING_ORDER BTC/USDT 1000",
+        "as_of_ms": NOW_MS,
+    },
+    {
+        "name": "the engine is silent",
+        "holds": False,
+        "known": False,
+        "evidence": "nothing observes the engine mm1: set engines.mm1.silence, or say by name that"
+        " it is stopped",
+        "as_of_ms": None,
+    },
+]
+
+
+def safety_outcome(
+    status: str, code: ExitCode, *, resynced: bool = False, **evidence: object
+) -> AccountOutcome:
+    """Return an account of `verify` or `resync`."""
+    counts: dict[str, int | str] = {"conditions": 3, "holding": 1}
+    if resynced:
+        counts |= {"orders_before": 37, "orders_after": 0, "requests": 9, "attempts": 2}
+    missing = [
+        f"{one['name']}: {one['evidence']}"
+        for one in CONDITIONS
+        if not (one["holds"] and one["known"])
+    ]
+    return AccountOutcome(
+        account="binance-main",
+        status=status,
+        exit_code=code,
+        counts=counts,
+        timings={"total_ms": 58_000, "unsafe_ms": 58_000},
+        evidence={
+            "as_of_ms": NOW_MS,
+            "valid_until_ms": NOW_MS + 120_000,
+            "conditions": CONDITIONS if code is not ExitCode.OK else CONDITIONS[:1],
+            "missing": [*missing, "the run was interrupted"] if code is not ExitCode.OK else [],
+            "gate": "UNSAFE" if code is not ExitCode.OK else "SAFE",
+            **evidence,
+        },
+        next_step="resyncctl verify binance-main --engine-stopped",
     )
 
 

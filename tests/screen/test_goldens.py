@@ -133,6 +133,34 @@ SCREENS: dict[str, Callable[[], Outcome]] = {
         made.board_row("kraken-cold", "RUNNING", verdict=None),
         code=ExitCode.BLOCKED,
     ),
+    "verify-unknown": lambda: made.outcome(
+        "verify",
+        made.safety_outcome("unknown", ExitCode.INCOMPLETE),
+        code=ExitCode.INCOMPLETE,
+    ),
+    "verify-safe": lambda: made.outcome(
+        "verify", made.safety_outcome("safe", ExitCode.OK), code=ExitCode.OK
+    ),
+    "resync-escalated": lambda: made.outcome(
+        "resync",
+        made.safety_outcome(
+            "unknown",
+            ExitCode.INCOMPLETE,
+            resynced=True,
+            reason="lost the stream",
+            escalated="another attempt mends nothing",
+            skip_conditions=[
+                {
+                    "name": "latency is not critical",
+                    "holds": False,
+                    "known": True,
+                    "evidence": "a round trip took 1800 ms, the bound is 1000 ms",
+                    "as_of_ms": None,
+                }
+            ],
+        ),
+        code=ExitCode.INCOMPLETE,
+    ),
     "gate-refused": lambda: made.outcome("gate-open", made.gate_outcome(), code=ExitCode.REFUSED),
     "engine-show": lambda: snapshot("engine-show", engine_document(), ExitCode.INCOMPLETE),
     "venue-show": lambda: snapshot("venue-show", venue_document(), ExitCode.INCOMPLETE),

@@ -6,13 +6,14 @@ Promises: whatever the journals do not settle counts as armed until its time has
 
 from typing import TYPE_CHECKING
 
+from resyncctl.core.switches import ArmedSwitch
+
 if TYPE_CHECKING:
     from resyncctl.cli.invocation import Invocation
-    from resyncctl.core.switches import ArmedSwitch
 
 
-def left_running(invocation: "Invocation", account: str) -> "tuple[ArmedSwitch, ...]":
-    """Return the countdowns of the account that other runs armed and that may still run."""
+def left_running(invocation: "Invocation", account: str) -> tuple[ArmedSwitch, ...]:
+    """Return the countdowns of the account that may still run."""
     from resyncctl.adapters.store.switch_records import left_switches
     from resyncctl.cli.memory import journal_roots
     from resyncctl.procedures.dead_man_switch import LONGEST_COUNTDOWN_MS

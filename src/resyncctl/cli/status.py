@@ -9,7 +9,9 @@ from resyncctl.cli.job import Job
 
 if TYPE_CHECKING:
     from resyncctl.cli.invocation import Invocation
+    from resyncctl.core.gate import GateReading
     from resyncctl.core.outcome import AccountOutcome, Outcome
+    from resyncctl.core.safety import VerdictRecord
     from resyncctl.settings.specs import AccountSpec
 
 _LEAST_PAUSE_MS = 200
@@ -53,7 +55,7 @@ def board(invocation: "Invocation", names: list[str]) -> "Outcome":
 
 
 def _account(spec: "AccountSpec", invocation: "Invocation") -> "AccountOutcome":
-    from resyncctl.cli import memory, wiring
+    from resyncctl.cli import memory, verdicts, wiring
     from resyncctl.core.exit_codes import ExitCode
     from resyncctl.core.gate import GateState
     from resyncctl.core.outcome import AccountOutcome
@@ -68,13 +70,8 @@ def _account(spec: "AccountSpec", invocation: "Invocation") -> "AccountOutcome":
     if isinstance(verdict, Unknown):
         remarks.append(f"the last verdict could not be read: {verdict.reason}")
     elif isinstance(verdict, VerdictRecord):
-        last = {
-            "verdict": verdict.verdict.value,
-            "blocks_resume": verdict.blocks_resume,
-            "as_of_ms": verdict.as_of_ms,
-            "valid_until_ms": verdict.valid_until_ms,
-            "run_id": verdict.run_id,
-        }
+        last = _verdict(verdict)
+    safety = verdicts.last_safety(invocation, spec.name)
     incident = _incident(invocation, spec.name, remarks)
     needs_hands = gate.state is GateState.UNSAFE or bool(unfinished)
     code = ExitCode.BLOCKED if needs_hands else ExitCode.OK
@@ -96,13 +93,31 @@ def _account(spec: "AccountSpec", invocation: "Invocation") -> "AccountOutcome":
                 "sequence": gate.sequence,
             },
             "last_reconcile": last,
+            "last_safety": _verdict(safety) if safety is not None else None,
             "unfinished_runs": unfinished,
             "incident": incident,
             "held_by": wiring.holder(invocation, spec.name),
             "remarks": remarks,
         },
-        next_step=_next(spec.name, unfinished=bool(unfinished), unsafe=needs_hands, last=last),
+        next_step=_next(
+            spec.name,
+            gate,
+            unfinished=bool(unfinished),
+            safety=safety,
+            now_ms=invocation.clock.now_ms(),
+        ),
     )
+
+
+def _verdict(record: "VerdictRecord") -> dict[str, object]:
+    return {
+        "kind": record.kind.value,
+        "verdict": record.verdict.value,
+        "blocks_resume": record.blocks_resume,
+        "as_of_ms": record.as_of_ms,
+        "valid_until_ms": record.valid_until_ms,
+        "run_id": record.run_id,
+    }
 
 
 def _incident(
@@ -122,11 +137,27 @@ def _incident(
 
 
 def _next(
-    account: str, *, unfinished: bool, unsafe: bool, last: dict[str, object] | None
+    account: str,
+    gate: "GateReading",
+    *,
+    unfinished: bool,
+    safety: "VerdictRecord | None",
+    now_ms: int,
 ) -> str | None:
-    """Return what to type next: finish what was begun, then look, then open."""
+    """Return what to type next: finish what was begun, make it safe, prove it, let it trade."""
+    from resyncctl.core.gate import GateState
+    from resyncctl.core.safety import opening_conditions
+
     if unfinished:
         return f"resyncctl cancel-all {account}"
-    if unsafe and last is not None and last["verdict"] == "clean":
-        return f"resyncctl gate open {account}"
-    return f"resyncctl reconcile {account}" if unsafe else None
+    if gate.state is GateState.RUNNING:
+        return None
+    if not gate.trusted:
+        return f"resyncctl gate close {account}"
+    to = GateState.SAFE if gate.state is GateState.UNSAFE else GateState.RUNNING
+    # What the verdict was made from is looked at when the gate moves; here only its own validity.
+    if all(one.holds for one in opening_conditions(gate, to, safety, {}, now_ms)):
+        return f"resyncctl verify --resume {account}"
+    if gate.state is GateState.SAFE or (safety is not None and safety.opens):
+        return f"resyncctl verify {account}"
+    return f"resyncctl resync {account} --reason 'the gate is closed'"

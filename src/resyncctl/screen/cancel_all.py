@@ -73,6 +73,8 @@ def draw(account: AccountOutcome, look: Look) -> Iterator[Block]:
     yield from _proof(account, look)
     yield from _counts(account)
     yield _total(account, dry=dry, look=look)
+    if dry and account.error is None and account.next_step:
+        yield line("to send exactly this: ", account.next_step)
 
 
 def _where(account: AccountOutcome) -> str:

@@ -237,6 +237,7 @@ _ACCOUNT_DATA: Mapping[str, Schema] = {
             "venue": _TEXT,
             "gate": _GATE,
             "last_reconcile": _nullable(_OPEN),
+            "last_safety": _nullable(_OPEN),
             "unfinished_runs": {"type": "array", "items": _OPEN},
             "incident": _nullable(_object({"id": _TEXT, "opened": _TIME, "reason": _TEXT})),
             "held_by": _nullable(_TEXT),

@@ -9,14 +9,14 @@ from typing import Any
 from resyncctl import __version__
 from resyncctl.core.outcome import AccountOutcome, Outcome
 from resyncctl.screen.document import Block, Cell, Column, Line, Row, Table, line, row, state
-from resyncctl.screen.text import FAIL, UNKNOWN, WARN, Look, mark_of, moment, span
+from resyncctl.screen.text import FAIL, NOTE, UNKNOWN, WARN, Look, mark_of, moment, span
 
 _COLUMNS = (
     Column(heading="ACCOUNT", shrink=True, least=10),
     Column(heading="MODE"),
     Column(heading="GATE"),
     Column(heading="FOR", right=True),
-    Column(heading="LAST RECONCILE"),
+    Column(heading="LAST VERDICT"),
     Column(heading="AGE", right=True),
     Column(heading="HELD BY", shrink=True, least=8, optional=True),
 )
@@ -35,6 +35,7 @@ def draw(outcome: Outcome, look: Look) -> Iterator[Block]:
         yield line("no account is configured")
     for account in outcome.accounts:
         yield from _incident(account, outcome.finished_at_ms, look)
+        yield from _validity(account, outcome.finished_at_ms, look)
         yield from _remarks(account, look)
 
 
@@ -50,6 +51,18 @@ def _incident(account: AccountOutcome, now_ms: int, look: Look) -> Iterator[Line
             f"  {account.account} for {lasts}" + (f": {reason}" if reason else ""),
         )
         yield line(f"resyncctl incident show {one.get('id')}", indent=5)
+
+
+def _validity(account: AccountOutcome, now_ms: int, look: Look) -> Iterator[Line]:
+    """Say how long the safety verdict is still good, where a gate might open on it."""
+    gate, safety = (_mapping(account.data.get(name)) for name in ("gate", "last_safety"))
+    until_ms = safety.get("valid_until_ms")
+    if gate.get("state") == "RUNNING" or safety.get("verdict") != "clean":
+        return
+    if isinstance(until_ms, int):
+        left_ms = until_ms - now_ms
+        words = f"valid for {span(left_ms)}" if left_ms > 0 else "expired: verify again"
+        yield line(state(look, NOTE, account.account), f": its safety verdict is {words}", indent=2)
 
 
 def _unfinished(outcome: Outcome, look: Look) -> Iterator[Line]:
@@ -71,6 +84,8 @@ def _row(account: AccountOutcome, now_ms: int, look: Look) -> Row:
     last = _mapping(data.get("last_reconcile"))
     if last:
         verdict = str(last.get("verdict", "unknown"))
+        if last.get("kind") == "safety" and verdict == "clean":
+            verdict = "safe"
         judged = state(look, mark_of(verdict), verdict)
         age = span(now_ms - int(last["as_of_ms"])) if "as_of_ms" in last else "?"
     else:

@@ -21,6 +21,7 @@ from resyncctl.sdk.canonical import JsonObject, canonical, decimal_of
 from resyncctl.sdk.checkpoint import Checkpoint, require_fresh
 from resyncctl.sdk.errors import (
     CheckpointForeign,
+    CheckpointMissing,
     CheckpointRolledBack,
     CheckpointStale,
     RecoveryError,
@@ -154,6 +155,9 @@ def _kind_of(trouble: RecoveryError) -> Kind:
             return Kind.CHECKPOINT_FOREIGN
         case CheckpointRolledBack() | CheckpointStale():
             return Kind.CHECKPOINT_STALE
+        case CheckpointMissing():
+            # Nothing is damaged: nothing is there, and its own words say so.
+            return Kind.SECTION_UNREADABLE
         case _:
             return Kind.CHECKPOINT_CORRUPT
 

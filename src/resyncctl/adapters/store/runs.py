@@ -24,7 +24,7 @@ from resyncctl.core.errors import UsageError
 from resyncctl.core.exit_codes import NO_MUTATION, ExitCode
 from resyncctl.ports.views import Clock
 
-MUTATING = frozenset({"cancel-all", "flatten"})
+MUTATING = frozenset({"cancel-all", "flatten", "resync"})
 """Commands whose unfinished work is never taken over by a later run without a word."""
 
 _NOTHING_LEFT = NO_MUTATION | {
