@@ -88,3 +88,47 @@ def test_the_guard_leaves_a_gate_alone_that_is_closed_already() -> None:
     )
     assert told is None
     assert not world.journal.records
+
+
+@pytest.mark.invariant("I11")
+async def test_an_opening_says_what_moved_on_what_and_what_comes_next() -> None:
+    world = World()
+    opened = await world.open()
+    assert opened.next_step == "resyncctl verify --resume main"
+    (moved,) = opened.actions
+    assert (moved.verb, moved.account, moved.outcome, moved.attempts) == (
+        "gate_move",
+        "main",
+        "SAFE",
+        1,
+    )
+    conditions = opened.evidence["conditions"]
+    assert isinstance(conditions, list)
+    assert all(line["holds"] for line in conditions)
+    assert {"name", "holds", "evidence"} <= set(conditions[0])
+    running = await world.open(GateState.RUNNING)
+    assert (running.status, running.next_step) == ("running", None)
+
+
+@pytest.mark.invariant("I11")
+async def test_without_any_verdict_nothing_opens() -> None:
+    world = World()
+    refused = await procedures.open_gate(
+        procedures.OpenRequest(
+            account="main",
+            to=GateState.SAFE,
+            reason="proved",
+            by="me",
+            mode="LIVE",
+            confirmed_name="main",
+        ),
+        view=world.gate,
+        gate=world.gate,
+        verdict=None,
+        digests_now={},
+        prompter=world.prompter,
+        journal=world.journal,
+        clock=world.clock,
+    )
+    assert refused.exit_code is ExitCode.REFUSED
+    assert not world.gate.moves
