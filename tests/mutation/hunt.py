@@ -99,11 +99,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     names = [target.name for target in TARGETS]
     parser.add_argument("--only", action="append", choices=names)
-    parser.add_argument("--fresh", action="store_true")
+    parser.add_argument("--fresh", action="store_true", help="forget what was settled")
+    parser.add_argument("--report", action="store_true", help="only count what is known already")
     chosen = parser.parse_args()
     if chosen.fresh:
         RECORD.unlink(missing_ok=True)
-    hunt(chosen.only or names)
+    hunt([] if chosen.report else chosen.only or names)
 
 
 if __name__ == "__main__":
