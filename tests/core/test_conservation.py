@@ -143,6 +143,7 @@ def test_dust_and_ignored_assets_need_no_cause() -> None:
     assert conserve(BEGAN, replace(BEGAN, balances=balances), ignored).kept
 
 
+@pytest.mark.invariant("I4")
 @given(
     st.lists(st.tuples(st.booleans(), st.integers(1, 50), st.integers(1, 9)), max_size=8),
     st.integers(0, 7),

@@ -132,6 +132,7 @@ def rank(conditions: tuple[Condition, ...]) -> int:
     return ORDER.index(judge_safety(conditions))
 
 
+@pytest.mark.invariant("I7")
 @given(conditions_strategy, st.data())
 def test_more_trouble_never_improves_the_judgement(
     conditions: tuple[Condition, ...], data: st.DataObject
@@ -146,6 +147,7 @@ def test_more_trouble_never_improves_the_judgement(
     assert judge_safety(conditions[:at] + conditions[at + 1 :]) is Safety.UNKNOWN
 
 
+@pytest.mark.invariant("I2")
 @given(conditions_strategy)
 def test_safe_is_said_only_when_everything_is_known_and_holds(
     conditions: tuple[Condition, ...],

@@ -66,6 +66,7 @@ async def test_the_gate_is_closed_before_the_first_request() -> None:
     assert set(seen) == {GateState.UNSAFE}
 
 
+@pytest.mark.invariant("I28")
 async def test_a_second_call_on_a_safe_account_ends_safe_again_and_cancels_nothing() -> None:
     """I28: twice equals once."""
     world = SafetyWorld().with_book()
@@ -148,6 +149,7 @@ async def test_an_order_that_lands_late_is_cancelled_by_another_attempt() -> Non
     assert int(outcome.counts["attempts"]) == 2
 
 
+@pytest.mark.invariant("I47")
 async def test_an_engine_that_sends_for_ever_ends_in_an_escalation() -> None:
     """I47: a precise reason within the recovery time, and never SAFE."""
     world = SafetyWorld().with_book()
@@ -288,6 +290,7 @@ async def test_orders_of_an_earlier_crashed_run_are_settled_first() -> None:
     assert (await world.resync()).status == "safe"
 
 
+@pytest.mark.invariant("I21")
 async def test_protective_stops_stay_and_are_expected() -> None:
     """I21: a naked position is a danger of its own."""
     world = SafetyWorld().with_book()
@@ -406,6 +409,7 @@ def with_switch(world: SafetyWorld, power: FakeSwitch) -> SafetyWorld:
     return world
 
 
+@pytest.mark.invariant("I22")
 async def test_the_countdown_is_armed_as_a_backstop_and_stopped_before_safe() -> None:
     """I22."""
     power = FakeSwitch()

@@ -29,6 +29,7 @@ async def test_a_quiet_account_behind_a_closed_gate_is_safe() -> None:
     assert not world.gate.moves
 
 
+@pytest.mark.invariant("I5")
 async def test_the_verdict_says_what_it_was_made_from() -> None:
     """I5: as_of, valid_until, digests, gate and conditions stand in the record."""
     world = SafetyWorld().closed()
@@ -112,6 +113,7 @@ def countdown(world: SafetyWorld, *, certain: bool = True) -> ArmedSwitch:
     return ArmedSwitch(target=target, fires_by_ms=world.clock.now_ms() + 10**9, certain=certain)
 
 
+@pytest.mark.invariant("I2", "I6")
 @pytest.mark.parametrize(
     ("spoil", "names"),
     [
@@ -177,6 +179,7 @@ def order_in_the_algo_service(world: SafetyWorld) -> None:
 RESTING = {Name.ABSENCE, Name.SETTLED, Name.AGREED}
 
 
+@pytest.mark.invariant("I1", "I3", "I4")
 @pytest.mark.parametrize(
     ("spoil", "names"),
     [
@@ -231,6 +234,7 @@ async def test_a_word_of_a_named_person_is_told_as_such() -> None:
     assert "attested" in str(outcome.evidence["conditions"])
 
 
+@pytest.mark.invariant("I15")
 async def test_an_engine_that_goes_on_sending_is_never_outwaited() -> None:
     """I15: nothing counts before its last request can have landed."""
     world = SafetyWorld().closed()
@@ -378,6 +382,7 @@ class Nameless(FakeVenue):
         return self.identity
 
 
+@pytest.mark.invariant("I6")
 @pytest.mark.parametrize("identity", [Known((), 0), Unknown("the answer names no account")])
 async def test_an_empty_account_of_nobody_is_not_safe(identity: Section[str]) -> None:
     """I6: what was not authenticated as this account is no emptiness."""

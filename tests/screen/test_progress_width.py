@@ -3,6 +3,8 @@
 import io
 import itertools
 
+import pytest
+
 from resyncctl.screen.progress import LineProgress
 
 
@@ -27,6 +29,7 @@ def test_a_pipe_gets_the_whole_line() -> None:
     assert "n" * 90 in stream.getvalue()
 
 
+@pytest.mark.invariant("I35")
 def test_without_a_terminal_a_long_wait_is_told_every_few_seconds() -> None:
     """I35: a step that only counts down is told again, so that nobody takes the tool for dead."""
     stream = io.StringIO()
