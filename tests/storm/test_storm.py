@@ -80,7 +80,6 @@ def test_a_seed_replays_to_the_last_request() -> None:
     ("name", "invariant", "first"),
     [
         ("algo_scope", "I1", 5),
-        ("gate", "I1", 2),
         ("ack_is_no_proof", "I1", 23),
         ("journal_first", "I23", 0),
     ],
