@@ -172,8 +172,15 @@ def test_a_refused_grant_lets_go_of_the_lock(host: Host) -> None:
 def test_without_a_store_and_without_a_signature_the_token_is_still_high(host: Host) -> None:
     leases = host.leases(store=NullStore("gone"))
     lease = host.acquire(leases, "run-a")
-    assert lease.fencing_token >= 1
-    host_token = lease.fencing_token
+    assert lease.fencing_token == host.clock.now_ms() + 1
     leases.release(lease)
     second = host.acquire(host.leases(store=NullStore("gone")), "run-b")
-    assert second.fencing_token > host_token
+    assert second.fencing_token == lease.fencing_token + 1
+
+
+def test_the_first_token_is_one_and_each_next_one_more(host: Host) -> None:
+    for number in (1, 2, 3):
+        leases = host.leases()
+        lease = host.acquire(leases, f"run-{number}")
+        assert lease.fencing_token == number
+        leases.release(lease)

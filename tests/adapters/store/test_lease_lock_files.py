@@ -2,11 +2,12 @@
 
 import errno
 import fcntl
+import json
 import os
 import socket
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,10 @@ from resyncctl.adapters.store.lock_files import (
     Holder,
     holder_now,
     lock,
+    open_for_reading,
     process_lives,
     read_lock,
+    replace_lock,
 )
 
 HOLDER = Holder(
@@ -129,3 +132,70 @@ def test_the_age_is_told_in_whole_seconds() -> None:
     assert HOLDER.describe(999).endswith("for 0 s")
     assert HOLDER.describe(1_000).endswith("for 1 s")
     assert HOLDER.describe(-1).endswith("for 0 s")
+
+
+def test_reading_follows_no_link_and_leaks_nothing(tmp_path: Path) -> None:
+    file = lock(tmp_path / "main.lock")
+    file.write(HOLDER)
+    (tmp_path / "link").symlink_to(tmp_path / "main.lock")
+    before = handles()
+    assert read_lock(tmp_path / "main.lock") == HOLDER
+    assert read_lock(tmp_path / "link") is None
+    assert read_lock(tmp_path / "nothing") is None
+    with pytest.raises(OSError, match="link"):
+        open_for_reading(tmp_path / "link")
+    opened = open_for_reading(tmp_path / "main.lock")
+    assert opened.read() == HOLDER
+    opened.close()
+    assert handles() == before
+    file.close()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"pid": "1"}, {"since_ms": None}, {"fencing_token": True}, {"expires_ms": 1.5}]
+)
+def test_a_signature_of_another_shape_says_nothing(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
+    document = asdict(HOLDER) | changes
+    (tmp_path / "main.lock").write_text(json.dumps(document).ljust(LENGTH - 1) + "\n")
+    assert read_lock(tmp_path / "main.lock") is None
+
+
+def test_a_replacement_is_locked_signed_and_in_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "main.lock"
+    old = lock(path)
+    old.write(HOLDER)
+    newer = replace(HOLDER, run_id="run-b", fencing_token=8)
+    before = handles()
+    fresh = replace_lock(path, newer)
+    assert fresh.is_in_place()
+    assert not old.is_in_place()
+    assert read_lock(path) == newer
+    with pytest.raises(HeldElsewhere):
+        lock(path)
+    assert [found.name for found in tmp_path.iterdir()] == ["main.lock"]
+    fresh.close()
+    assert handles() == before
+    old.close()
+
+
+def test_a_replacement_that_fails_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "main.lock"
+    old = lock(path)
+    old.write(HOLDER)
+    before = handles()
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        replace_lock(path, replace(HOLDER, fencing_token=8))
+    monkeypatch.undo()
+    assert handles() == before
+    assert [found.name for found in tmp_path.iterdir()] == ["main.lock"]
+    assert old.is_in_place()
+    old.close()
