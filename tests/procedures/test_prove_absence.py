@@ -233,3 +233,14 @@ async def test_one_open_order_among_ended_ones_is_asked_for_again() -> None:
     told = [step.numbers for step in world.progress.steps if step.stage == "settle"]
     assert (told[-1]["settled"], told[-1]["orders"]) == (1, 2)
     assert await settled(world, {order_key(done): order(1)}, deadline_ms=0) == []
+
+
+@pytest.mark.invariant("I1")
+async def test_a_proof_that_was_not_confirmed_after_the_horizon_is_none() -> None:
+    world = World()
+    result = await world.watch(deadline_ms=4_000)
+    assert not result.proof.proved
+    assert result.proof.missing == ("1 of 3 reads after the staleness horizon",)
+    whole = World()
+    assert (await whole.watch()).proof.proved
+    assert whole.read_at == [0, 2_000, 4_000, 5_000, 6_000]
