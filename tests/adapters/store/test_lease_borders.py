@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from resyncctl.adapters.store.lease import TTL_MS
-from resyncctl.adapters.store.lock_files import read_lock
+from resyncctl.adapters.store.lock_files import LockFile, read_lock
 from resyncctl.adapters.store.null_store import NullStore
-from resyncctl.core.errors import InvariantBroken, LockedError
+from resyncctl.core.errors import InvariantBroken, LockedError, RecordUnwritableError
 from tests.adapters.store.test_lease import Host
 from tests.fakes.memory_store import MemoryStore
 
@@ -184,3 +184,19 @@ def test_the_first_token_is_one_and_each_next_one_more(host: Host) -> None:
         lease = host.acquire(leases, f"run-{number}")
         assert lease.fencing_token == number
         leases.release(lease)
+
+
+@pytest.mark.invariant("I30")
+def test_a_lock_that_cannot_say_who_holds_it_is_only_good_for_a_cancel(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: LockFile, holder: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(LockFile, "write", full)
+    with pytest.raises(RecordUnwritableError, match="cannot say who holds it"):
+        host.leases().acquire("main", "run-a", host.clock.now_ms())
+    broken = host.leases(break_glass=True)
+    lease = broken.acquire("main", "run-a", host.clock.now_ms())
+    assert any("cannot say who holds it" in words for words in broken.trouble)
+    broken.release(lease)
