@@ -92,7 +92,7 @@ def test_engine_list_and_show_tell_what_is_known(tmp_path: Path) -> None:
     listed = inside("--config", path, "engine", "list", "--json").document()
     assert listed["data"]["engines"][0]["name"] == "mm1"
     shown = inside("--config", path, "engine", "show", "main")
-    assert shown.code == ExitCode.DATAERR
+    assert shown.code == ExitCode.INCOMPLETE
     assert "orders: not known" in shown.out
     document = inside("--config", path, "engine", "show", "main", "--json").document()
     assert document["schema"] == "resyncctl/engine-snapshot/v1"

@@ -319,21 +319,22 @@ def passes(*rows: tuple[int, str | None]) -> list[FlatRead]:
 @pytest.mark.parametrize(
     ("rows", "state"),
     [
-        ([(0, "0"), (25, "0"), (50, "0")], Flatness.FLAT),
-        ([(0, "0"), (50, "0")], Flatness.UNKNOWN),
-        ([(0, "0"), (25, "0"), (49, "0")], Flatness.UNKNOWN),
-        ([(-1, "0"), (25, "0"), (50, "0")], Flatness.UNKNOWN),
-        ([(0, "0"), (25, None), (50, "0")], Flatness.UNKNOWN),
-        ([(0, "0"), (25, None), (40, "0"), (50, "0")], Flatness.FLAT),
-        ([(0, "3"), (25, "0"), (50, "0")], Flatness.UNKNOWN),
-        ([(0, "3"), (10, "0"), (30, "0"), (60, "0")], Flatness.FLAT),
-        ([(0, "0"), (25, "0"), (50, "-2")], Flatness.RESIDUAL),
-        ([(0, "0.5"), (25, "0.5"), (50, "0.5")], Flatness.FLAT),
+        ([(50, "0"), (51, "0"), (52, "0")], Flatness.FLAT),
+        ([(0, "0"), (50, "0"), (51, "0")], Flatness.UNKNOWN),
+        ([(0, "0"), (25, "0"), (49, "0"), (50, "0")], Flatness.UNKNOWN),
+        ([(49, "0"), (50, "0"), (51, "0")], Flatness.UNKNOWN),
+        ([(50, "0"), (51, None), (52, "0")], Flatness.UNKNOWN),
+        ([(50, "0"), (51, None), (52, "0"), (53, "0")], Flatness.FLAT),
+        ([(0, "3"), (49, "3"), (50, "0"), (51, "0"), (52, "0")], Flatness.FLAT),
+        ([(50, "3"), (60, "0"), (61, "0"), (62, "0")], Flatness.UNKNOWN),
+        ([(50, "3"), (100, "0"), (101, "0"), (102, "0")], Flatness.FLAT),
+        ([(50, "0"), (51, "0"), (52, "-2")], Flatness.RESIDUAL),
+        ([(50, "0.5"), (51, "0.5"), (52, "0.5")], Flatness.FLAT),
         ([], Flatness.UNKNOWN),
         ([(0, None), (50, None)], Flatness.UNKNOWN),
     ],
 )
-def test_flat_is_proved_by_agreeing_readings_over_the_horizon(
+def test_flat_is_proved_by_readings_a_whole_horizon_after_the_last_order(
     rows: list[tuple[int, str | None]], state: Flatness
 ) -> None:
     judged = judge_flat(

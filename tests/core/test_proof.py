@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resyncctl.core.model import Order, OrderStatus
-from resyncctl.core.proof import ProofRead, judge_absence, settle_orders
+from resyncctl.core.proof import (
+    CONFIRM_AFTER_MS,
+    ProofRead,
+    judge_absence,
+    pause_before_next_read,
+    settle_orders,
+)
 from tests.core.test_plan import ALGO, LINEAR, SPOT, order
 
 SCOPES = (SPOT, LINEAR, ALGO)
@@ -31,8 +37,9 @@ def proved(reads: list[ProofRead], *, not_before_ms: int = 1_000) -> bool:
 
 
 @pytest.mark.invariant("I1")
-def test_three_clean_reads_over_the_horizon_prove_it() -> None:
-    assert proved([read(1_000), read(21_000), read(41_000)])
+def test_three_clean_reads_a_whole_horizon_after_the_last_landing_prove_it() -> None:
+    assert proved([read(41_000), read(42_000), read(43_000)])
+    assert proved([read(1_000, unreadable=(0, 1)), read(41_000), read(42_000), read(43_000)])
 
 
 @pytest.mark.invariant("I1", "I2")
@@ -40,21 +47,25 @@ def test_three_clean_reads_over_the_horizon_prove_it() -> None:
     "reads",
     [
         [],
-        [read(1_000)],
-        [read(1_000), read(41_000)],
+        [read(41_000)],
+        [read(1_000), read(41_000), read(42_000)],
         [read(1_000), read(2_000), read(3_000)],
-        [read(999), read(21_000), read(41_000)],
-        [read(1_000), read(21_000, unexpected=(order(1),)), read(41_000)],
-        [read(1_000), read(21_000), read(41_000, unreadable=(2,))],
-        [read(1_000, unreadable=(0,)), read(21_000), read(41_000)],
+        [read(1_000), read(21_000), read(41_000)],
+        [read(40_999), read(42_000), read(43_000)],
+        [read(41_000), read(42_000, unexpected=(order(1),)), read(43_000), read(44_000)],
+        [read(21_000, unexpected=(order(1),)), read(41_000), read(42_000), read(43_000)],
+        [read(41_000), read(42_000), read(43_000, unreadable=(2,))],
+        [read(41_000, unreadable=(0,)), read(42_000), read(43_000)],
     ],
     ids=[
         "no read",
         "one read",
-        "too few reads",
-        "too short a span",
-        "one began before the last request could land",
+        "too few reads so late",
+        "all reads within the horizon",
+        "reads over the horizon, and only one after it",
+        "one began before the horizon was over",
         "an unexpected order was seen once",
+        "an unexpected order was seen within the horizon",
         "the last read of the algo scope failed",
         "the first read of the spot scope failed",
     ],
@@ -76,6 +87,39 @@ def test_at_least_two_reads_are_always_asked_for() -> None:
         [read(1_000)], scopes=SCOPES, not_before_ms=0, horizon_ms=0, required_reads=1
     )
     assert not one.proved
+
+
+@pytest.mark.invariant("I1")
+def test_what_was_seen_before_the_last_landing_does_not_count() -> None:
+    early = read(999, unexpected=(order(1),))
+    assert proved([early, read(41_000), read(42_000), read(43_000)])
+
+
+@given(
+    now_ms=st.integers(0, 200_000),
+    not_before_ms=st.integers(0, 100_000),
+    horizon_ms=st.integers(0, 60_000),
+    required_reads=st.integers(1, 9),
+)
+def test_a_pause_never_sleeps_over_the_end_of_the_horizon(
+    now_ms: int, not_before_ms: int, horizon_ms: int, required_reads: int
+) -> None:
+    def pause(*, again: bool) -> int:
+        return pause_before_next_read(
+            now_ms=now_ms,
+            not_before_ms=not_before_ms,
+            horizon_ms=horizon_ms,
+            required_reads=required_reads,
+            again=again,
+        )
+
+    ends_ms = not_before_ms + horizon_ms
+    assert pause(again=True) == min(CONFIRM_AFTER_MS, pause(again=False))
+    if now_ms >= ends_ms:
+        assert pause(again=False) == CONFIRM_AFTER_MS
+    else:
+        assert 0 < pause(again=False) <= ends_ms - now_ms
+        assert pause(again=False) <= max(250, horizon_ms // max(1, required_reads - 1))
 
 
 reads_strategy = st.lists(

@@ -90,7 +90,7 @@ def test_everything_seen_and_well_is_safe() -> None:
         "the account is the right one": ("uid 1", 8_000),
         "every scope was read": (f"{SPOT}, {LINEAR}, {ALGO}", 9_000),
         "no unexpected order rests": (
-            "3 readings of every scope over 45 s, all begun when nothing could land any more",
+            "3 readings of every scope, the last begun 45 s after the last possible landing",
             NOW_MS,
         ),
         "every order has a final status": ("2 orders, each asked for by its id", NOW_MS),

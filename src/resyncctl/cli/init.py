@@ -31,8 +31,8 @@ def command(
 ) -> Job:
     """Write a first configuration with comments. It never holds a key, only where the key is kept.
 
-    Exit: 0 written, 2 the ready file cannot be used, 20 the file exists already, 23 declined, 24 there is nobody to ask,
-    74 it cannot be written.
+    Exit: 0 written, 2 the ready file cannot be used, 20 the file exists already, 23 declined,
+    24 there is nobody to ask, 74 it cannot be written.
     """
 
     async def run(invocation: "Invocation") -> "Outcome":

@@ -100,8 +100,10 @@ def judge_flat(
 ) -> FlatJudgement:
     """Given the passes so far, say whether they prove that the holding is gone.
 
-    Only passes that began at `not_before_ms` or later count; at least two are required whatever
-    `required_reads` says. A rest of at most `flat_below` counts as nothing.
+    Only passes that began at `not_before_ms` or later count, and only those prove it that began
+    `horizon_ms` later still: readings lag, and what the last order left shows for sure only then.
+    At least two are required whatever `required_reads` says. A rest of at most `flat_below` counts
+    as nothing.
     """
     product = key[0]
     counted = [read for read in reads if read.began_ms >= not_before_ms]
@@ -114,17 +116,21 @@ def judge_flat(
     left = valid[-1].held.get(key, ZERO)
     if abs(left) > flat_below:
         return FlatJudgement(Flatness.RESIDUAL, left)
-    # A reading that still shows something starts the count anew: the later ones must stand alone.
-    agreeing: list[FlatRead] = []
-    for read in valid:
-        held = abs(read.held.get(key, ZERO)) > flat_below
-        agreeing = [] if held else [*agreeing, read]
     needed = max(2, required_reads)
-    span_ms = agreeing[-1].began_ms - agreeing[0].began_ms
-    if len(agreeing) < needed:
-        return FlatJudgement(Flatness.UNKNOWN, left, f"{len(agreeing)} of {needed} valid readings")
-    if span_ms < horizon_ms:
+    from_ms = not_before_ms + horizon_ms
+    late = 0
+    for read in valid:
+        if read.began_ms < from_ms:
+            continue
+        if abs(read.held.get(key, ZERO)) > flat_below:
+            # So late nothing old can show: the holding was there, and the wait begins anew.
+            from_ms, late = read.began_ms + horizon_ms, 0
+        else:
+            late += 1
+    if late < needed:
         return FlatJudgement(
-            Flatness.UNKNOWN, left, f"the readings span {span_ms} of {horizon_ms} ms"
+            Flatness.UNKNOWN,
+            left,
+            f"{late} of {needed} valid readings a whole staleness horizon after the last order",
         )
     return FlatJudgement(Flatness.FLAT, left)

@@ -12,7 +12,8 @@ class ActionRecord:
     """One mutating attempt, or one plan line of a dry run.
 
     `verb` is `cancel_symbol`, `cancel_order`, `reduce` or `gate_move`. `state` is `planned`, `done`
-    (a gate move, a reducing order with a known end), `rejected`, `gone` (proved) or `unproven`; `outcome` is the classified answer of the last attempt.
+    (a gate move, a reducing order with a known end), `rejected`, `gone` (proved) or `unproven`;
+    `outcome` is the classified answer of the last attempt.
     """
 
     verb: str

@@ -16,9 +16,9 @@ class Policy:
     `required_scopes` is the scope manifest: a scope that was not read is reported, never forgotten.
     `require_engine_silence` makes an account SAFE only when the engine is known not to send.
     `watch_window_ms` is how long a resumed account is watched, `rto_ms` the time in which it must
-    be SAFE, `countdown_ms` what a dead-man switch is armed with, `latency_critical_ms` the round trip
-    from which on no resync may go without cancelling. The flatten numbers are caps: a
-    ratio of the price, and amounts of the quote asset; None means no cap beyond the plan itself.
+    be SAFE, `countdown_ms` what a dead-man switch is armed with, `latency_critical_ms` the round
+    trip from which on no resync may go without cancelling. The flatten numbers are caps: a ratio of
+    the price, and amounts of the quote asset; None means no cap beyond the plan itself.
     `external_order_claims` are symbols whose unlisted orders are expected, `claimed_prefixes` the
     client id prefixes of such orders.
     """

@@ -138,8 +138,8 @@ def _absence(seen: SafetyEvidence) -> Condition:
     if not seen.proof.proved:
         return _missing(Name.ABSENCE, _names(seen.proof.missing, "; "))
     words = (
-        f"{seen.proof.valid_reads} readings of every scope over "
-        f"{seen.proof.spanned_ms / 1000:.0f} s, all begun when nothing could land any more"
+        f"{seen.proof.valid_reads} readings of every scope, the last begun "
+        f"{seen.proof.spanned_ms / 1000:.0f} s after the last possible landing"
     )
     if seen.kept:
         words += f"; {len(seen.kept)} expected: {_names(map(_order_words, seen.kept))}"

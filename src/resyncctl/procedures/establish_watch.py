@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from resyncctl.core.gate import GateReading
 from resyncctl.core.model import Order, Scope
 from resyncctl.core.plan import Selection, order_key
-from resyncctl.core.proof import Proof, ProofRead, judge_absence
+from resyncctl.core.proof import Proof, ProofRead, judge_absence, pause_before_next_read
 from resyncctl.core.silence import Silence, SilenceKind
 from resyncctl.core.snapshot import Known, VenueSnapshot
 from resyncctl.ports.views import Clock, VenueView
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from resyncctl.procedures.establish import Tools
 
 SLICE_MS = 1_000
-SOON_MS = 1_000
 LOOKED_UP_MAX = 20
 """More orders than this in one listing are no echo of what is over."""
 
@@ -57,6 +56,15 @@ class Landing:
     def lands_by(self, wall_ms: int, clock: Clock) -> None:
         """Take note of a deadline after which a request of our own has no effect."""
         self._note(("lands", wall_ms), wall_ms, clock)
+
+    def lags_at(self, began_ms: int, horizon_ms: int) -> None:
+        """Take note of a listing that showed what was over already.
+
+        Within the horizon that is expected. After it, the exchange lags more than its profile says,
+        and the wait begins anew.
+        """
+        if began_ms >= self.not_before_ms + horizon_ms:
+            self.not_before_ms = began_ms
 
     def _note(self, key: tuple[str, int], wall_ms: int, clock: Clock) -> None:
         if key in self._heard:
@@ -139,7 +147,6 @@ async def watch(request: WatchRequest, tools: "Tools") -> Watched:
     watched = Watched(
         request=request, silence=Silence(kind=SilenceKind.UNPROVED, how="not looked at yet")
     )
-    pause_ms = max(250, request.horizon_ms // max(1, request.required_reads - 1))
     while True:
         await _wait_for_landing(watched, tools)
         listing = await list_orders(tools.venue, request.scopes, tools.clock)
@@ -148,8 +155,14 @@ async def watch(request: WatchRequest, tools: "Tools") -> Watched:
         _tell(watched, listing, tools)
         if watched.unexpected or _is_over(watched, tools):
             return watched
-        soon = listing.unreadable or not _counts(watched)
-        await _wait(min(pause_ms, SOON_MS) if soon else pause_ms, watched, tools)
+        pause_ms = pause_before_next_read(
+            now_ms=tools.clock.monotonic_ms(),
+            not_before_ms=request.landing.not_before_ms,
+            horizon_ms=request.horizon_ms,
+            required_reads=request.required_reads,
+            again=bool(listing.unreadable),
+        )
+        await _wait(pause_ms, watched, tools)
         if tools.interrupted():
             return watched
 
@@ -171,7 +184,7 @@ async def _take(watched: Watched, listing: Listing, venue: VenueView) -> None:
     watched.unexpected = tuple(standing)
     if listed:
         # The listing lags: what it shows is older than what counts, in every scope.
-        watched.reads.clear()
+        request.landing.lags_at(listing.began_ms, request.horizon_ms)
         return
     watched.reads.append(ProofRead(listing.began_ms, (), listing.unreadable, request.scopes))
 
@@ -183,11 +196,6 @@ def _hear(watched: Watched, tools: "Tools") -> None:
     deadline_ms = tools.journal.last_deadline_ms
     if deadline_ms is not None:
         watched.request.landing.lands_by(deadline_ms, tools.clock)
-
-
-def _counts(watched: Watched) -> bool:
-    """Whether at least one reading counts, so that the next may wait for its share of the span."""
-    return any(read.began_ms >= watched.request.landing.not_before_ms for read in watched.reads)
 
 
 def _is_over(watched: Watched, tools: "Tools") -> bool:

@@ -5,11 +5,18 @@ This part of `cancel-all` holds no power: it only reads. Acknowledgements of can
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from resyncctl.core.model import Order, Scope
 from resyncctl.core.plan import Selection, order_key
-from resyncctl.core.proof import Proof, ProofRead, Settled, judge_absence, settle_orders
+from resyncctl.core.proof import (
+    Proof,
+    ProofRead,
+    Settled,
+    judge_absence,
+    pause_before_next_read,
+    settle_orders,
+)
 from resyncctl.core.snapshot import LookUp, NotFound, OrderReference, Unknown
 from resyncctl.ports.prompts import Interrupted
 from resyncctl.ports.views import Clock, Progress, VenueView
@@ -17,7 +24,6 @@ from resyncctl.procedures.look_up import look_up_all
 
 LOOK_UP_PAUSE_MS = 1_000
 ATTENTION_MS = 500
-CONFIRM_AFTER_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +85,7 @@ async def watch_absence(
     progress: Progress,
     interrupted: Interrupted,
 ) -> ProofResult:
-    """Read until absence is proved and confirmed, an unexpected order shows, or time is up.
-
-    What landed at the last moment may show only in a listing that begins a whole horizon later, so
-    one such listing would stand alone against one untrue answer: there are as many as reads are
-    required.
-    """
+    """Read until absence is proved, an unexpected order shows, or time is up."""
     while not interrupted() and (left_ms := request.not_before_ms - clock.monotonic_ms()) > 0:
         progress.say(
             venue.account,
@@ -93,10 +94,7 @@ async def watch_absence(
             seconds_left=-(-left_ms // 1000),
         )
         await clock.sleep_ms(min(left_ms, ATTENTION_MS))
-    pause_ms = max(250, request.horizon_ms // max(1, request.required_reads - 1))
     reads: list[ProofRead] = []
-    wanted = max(2, request.required_reads)
-    confirmed = 0
     while True:
         listing = await list_orders(venue, request.scopes, clock)
         unexpected = listing.selected(request.selection)
@@ -117,22 +115,17 @@ async def watch_absence(
             seconds_left=-(-remaining_ms // 1000),
             **({"unreadable": len(listing.unreadable)} if listing.unreadable else {}),
         )
-        confirmed += proof.proved and not listing.unreadable
-        # A read that failed is repeated soon; a read that worked waits for its share of the span.
-        soon = listing.unreadable or proof.proved
-        wait_ms = min(pause_ms, CONFIRM_AFTER_MS) if soon else pause_ms
+        wait_ms = pause_before_next_read(
+            now_ms=clock.monotonic_ms(),
+            not_before_ms=request.not_before_ms,
+            horizon_ms=request.horizon_ms,
+            required_reads=request.required_reads,
+            again=bool(listing.unreadable),
+        )
         out_of_time = clock.monotonic_ms() + wait_ms > request.deadline_ms
-        if confirmed >= wanted or unexpected or out_of_time or interrupted():
-            return ProofResult(_as_far_as(proof, confirmed, wanted), unexpected, listing.began_ms)
+        if proof.proved or unexpected or out_of_time or interrupted():
+            return ProofResult(proof, unexpected, listing.began_ms)
         await _wait(wait_ms, clock, interrupted)
-
-
-def _as_far_as(proof: Proof, confirmed: int, wanted: int) -> Proof:
-    """Return the proof; without its confirmation it is none."""
-    if not proof.proved or confirmed >= wanted:
-        return proof
-    words = f"{confirmed} of {wanted} reads after the staleness horizon"
-    return replace(proof, proved=False, missing=(words,))
 
 
 async def _wait(duration_ms: int, clock: Clock, interrupted: Interrupted) -> None:

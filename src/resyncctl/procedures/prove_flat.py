@@ -11,13 +11,13 @@ from decimal import Decimal
 from resyncctl.core.flatten_holdings import Choice, HoldingKey
 from resyncctl.core.flatten_proof import FlatJudgement, Flatness, FlatRead, judge_flat
 from resyncctl.core.money import ZERO
+from resyncctl.core.proof import CONFIRM_AFTER_MS, pause_before_next_read
 from resyncctl.ports.prompts import Interrupted
 from resyncctl.ports.views import Clock, Progress, VenueView
 from resyncctl.procedures.flatten_order import ATTENTION_MS, wait_until
 from resyncctl.procedures.flatten_reading import read_held
 
 HORIZONS_MAX = 3
-SOON_MS = 1_000
 TELL_EVERY_MS = 4_000
 
 
@@ -41,7 +41,11 @@ class FlatRequest:
 
 @dataclass(frozen=True, slots=True)
 class FlatProof:
-    """What was proved about each holding, and about each product as a whole."""
+    """What was proved about each holding, and about each product as a whole.
+
+    `reads` began a whole horizon after the last order, `spanned_ms` is how long after it the last
+    one began.
+    """
 
     holdings: Mapping[HoldingKey, FlatJudgement]
     products: Mapping[str, FlatJudgement]
@@ -60,16 +64,16 @@ async def watch_flat(
     """Read until every holding is judged, time is up, or the operator interrupts."""
     await wait_until(request.not_before_ms, clock)
     began_ms = clock.monotonic_ms()
-    patience_ms = min(request.stop_ms, began_ms + HORIZONS_MAX * request.horizon_ms)
-    pause_ms = max(250, request.horizon_ms // max(1, request.required_reads - 1))
+    once_ms = request.horizon_ms + max(2, request.required_reads) * CONFIRM_AFTER_MS
+    patience_ms = min(request.stop_ms, began_ms + HORIZONS_MAX * once_ms)
     reads: list[FlatRead] = []
     while True:
         read = await read_held(request.products, request.choice, venue=venue, clock=clock)
         reads.append(read)
         proof = _judge(request, reads)
 
-        def tell(count: int = len(reads)) -> None:
-            left_ms = began_ms + request.horizon_ms - clock.monotonic_ms()
+        def tell(count: int = proof.reads) -> None:
+            left_ms = request.not_before_ms + request.horizon_ms - clock.monotonic_ms()
             progress.say(
                 venue.account,
                 "flat",
@@ -79,13 +83,19 @@ async def watch_flat(
             )
 
         tell()
+        pause_ms = pause_before_next_read(
+            now_ms=clock.monotonic_ms(),
+            not_before_ms=request.not_before_ms,
+            horizon_ms=request.horizon_ms,
+            required_reads=request.required_reads,
+            again=bool(read.unreadable),
+        )
         out_of_time = clock.monotonic_ms() + pause_ms > patience_ms
         if _is_decided(request, proof) or interrupted() or (out_of_time and len(reads) > 1):
             return proof
         if clock.monotonic_ms() >= request.stop_ms:
             return proof
-        soon_ms = min(pause_ms, SOON_MS) if read.unreadable else pause_ms
-        await _wait(soon_ms, clock, interrupted, tell)
+        await _wait(pause_ms, clock, interrupted, tell)
 
 
 def _judge(request: FlatRequest, reads: Iterable[FlatRead]) -> FlatProof:
@@ -106,8 +116,8 @@ def _judge(request: FlatRequest, reads: Iterable[FlatRead]) -> FlatProof:
     return FlatProof(
         holdings={key: judged[key] for key in sorted(keys)},
         products={product: judged[key] for product, key in whole.items()},
-        reads=len(seen),
-        spanned_ms=seen[-1].began_ms - seen[0].began_ms if seen else 0,
+        reads=sum(read.began_ms >= request.not_before_ms + request.horizon_ms for read in seen),
+        spanned_ms=seen[-1].began_ms - request.not_before_ms if seen else 0,
     )
 
 

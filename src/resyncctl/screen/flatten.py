@@ -169,8 +169,8 @@ def _result_end(account: AccountOutcome, look: Look) -> Iterator[Line]:
         seconds = account.timings.get("proof_ms", 0) // 1000
         yield line(
             state(look, OK, "proved"),
-            f"  {evidence.get('proof_reads', '?')} readings over {seconds} s, all begun when no "
-            "order could land any more; orders gone: ",
+            f"  {evidence.get('proof_reads', '?')} readings, the last {seconds} s after the "
+            "last order could land; orders gone: ",
             str(evidence.get("cancel", "?")).replace("_", " "),
         )
     elif missing:
