@@ -261,7 +261,7 @@ def place_order(arena: Arena, row: SymbolRow, name: str, dice: random.Random) ->
     }
     if row.market == "spot":
         if dice.random() < 0.15:
-            control.seed_oco(
+            made = control.seed_oco(
                 ACCOUNT,
                 symbol=row.name,
                 side="SELL",
@@ -270,6 +270,11 @@ def place_order(arena: Arena, row: SymbolRow, name: str, dice: random.Random) ->
                 stop_price=low,
                 stop_limit_price=low,
             )
+            # The legs have names of their own, and were signed when the list was.
+            signed_ms = arena.oracle.signed_ms
+            if name in signed_ms:
+                for leg in made["orders"]:
+                    signed_ms[str(leg["client_order_id"])] = signed_ms[name]
             return
         control.seed_order(ACCOUNT, market="spot", side="BUY", price=low, **common)
         return
