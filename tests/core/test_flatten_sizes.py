@@ -118,6 +118,22 @@ def test_a_rest_that_could_not_be_traded_is_not_left_behind() -> None:
     assert size("1.4", none) == D("0.9")
 
 
+def test_a_smallest_worth_that_does_not_count_makes_no_order_smaller() -> None:
+    terms = replace(
+        RULES,
+        quantity_min=D("0.1"),
+        notional_min=D(50),
+        notional_min_applies_to_reducing=False,
+    )
+    # One tenth may stay behind, so nearly all of it is taken at once.
+    assert size("1.05", terms, slice_notional_max=D(100)) == D("0.95")
+
+
+def test_what_is_less_than_the_smallest_order_is_dust_even_where_nothing_trades() -> None:
+    terms = replace(RULES, quantity_min=D("0.5"), trading=False)
+    assert isinstance(next_slice(need("0.1"), terms, FLAT_BOOK), Dust)
+
+
 def test_where_less_is_not_possible_the_rest_stays() -> None:
     tight = replace(RULES, quantity_max=D("0.06"), notional_min=D(0), quantity_min=D("0.05"))
     assert size("0.09", tight) == D("0.06")

@@ -62,7 +62,7 @@ class Hunter:
                 if (str(path), mutant.key) in done:
                     continue
                 began = time.monotonic()
-                tests = self._choose(mutant, reached[str(path)])
+                tests = self._choose(mutant, reached[str(path)], live)
                 verdict = self._try(path, mutant, live, [items[name] for name in tests])
                 note(self.record, path, mutant, verdict, (len(tests), time.monotonic() - began))
         return True
@@ -105,9 +105,12 @@ class Hunter:
         answer.write_text(json.dumps({"lines": lines, "seconds": self.seconds}))
         return 0
 
-    def _choose(self, mutant: Mutant, reached: dict[int, list[str]]) -> list[str]:
+    def _choose(
+        self, mutant: Mutant, reached: dict[int, list[str]], live: dict[str, list[FunctionType]]
+    ) -> list[str]:
         names = set(reached.get(mutant.line, ()))
-        if not names and mutant.function == MODULE:
+        if not names and (mutant.function == MODULE or _swappable(mutant, live) is None):
+            # What runs while the module is imported concerns every test that uses the module.
             names = {name for found in reached.values() for name in found}
         elif not names:
             # A continued line is counted at the start of its statement.
@@ -198,9 +201,7 @@ def _swap(
     path: Path, mutant: Mutant, live: dict[str, list[FunctionType]]
 ) -> list[tuple[FunctionType, CodeType]] | None:
     """Return which function gets which code, or None when only a fresh import will do."""
-    parts = mutant.function.split(".")
-    names = [".".join(parts[: number + 1]) for number in range(len(parts))]
-    name = next((name for name in names if name in live), None)
+    name = _swappable(mutant, live)
     if name is None:
         return None
     compiled = compile(mutant.source, str(path.resolve()), "exec", dont_inherit=True)
@@ -213,6 +214,18 @@ def _swap(
     if any(f.__code__.co_freevars != code.co_freevars for f, code in swaps):
         return None
     return swaps
+
+
+def _swappable(mutant: Mutant, live: dict[str, list[FunctionType]]) -> str | None:
+    """Return the function whose code can be exchanged so that the mutant comes to life.
+
+    A function that made functions while the module was imported will not be called again.
+    """
+    parts = mutant.function.split(".")
+    names = [".".join(parts[: number + 1]) for number in range(len(parts))]
+    name = next((name for name in names if name in live), None)
+    made = name is not None and any(known.startswith(f"{name}.<locals>.") for known in live)
+    return None if made else name
 
 
 def _fresh(path: Path, mutant: Mutant, tests: list[str], limit_s: float) -> str:

@@ -87,6 +87,13 @@ async def test_a_refusal_lists_every_condition() -> None:
     assert not world.gate.moves
 
 
+async def test_what_would_be_refused_is_not_asked_for() -> None:
+    world = World()
+    outcome = await world.open(GateState.RUNNING, name=None)
+    assert outcome.exit_code is ExitCode.REFUSED
+    assert not world.prompter.asked
+
+
 @pytest.mark.invariant("I5")
 async def test_evidence_that_expires_while_typing_refuses() -> None:
     world = World()

@@ -240,6 +240,7 @@ async def test_one_open_order_among_ended_ones_is_asked_for_again() -> None:
     assert world.clock.running_ms == 2_000
     told = [step.numbers for step in world.progress.steps if step.stage == "settle"]
     assert (told[-1]["settled"], told[-1]["orders"]) == (1, 2)
+    assert len(told) == len(world.clock.slept) + 1, "it asked again without a pause"
     assert await settled(world, {order_key(done): order(1)}, deadline_ms=0) == []
 
 

@@ -297,6 +297,7 @@ def test_a_gate_that_cannot_even_be_removed_is_emptied(
         patched.setattr(os, "unlink", refuse)
         status = move(place, "UNSAFE")
     assert "was emptied" in status.reason
+    assert place.read_bytes() == b""
     assert not read_gate(place, "main").permits_orders
 
     move(place, "RUNNING")

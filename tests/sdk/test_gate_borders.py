@@ -90,6 +90,30 @@ def test_a_settled_file_that_vanishes_is_noticed(place: Path) -> None:
 
 
 @pytest.mark.invariant("I11")
+def test_a_settled_file_that_changes_is_read_again(place: Path) -> None:
+    move(place, "RUNNING")
+    gate = Gate(place, "main", now_ns=lambda: 0)
+    assert gate.permits_orders()
+    move(place, "UNSAFE")
+    assert not gate.permits_orders()
+    move(place, "RUNNING")
+    assert gate.permits_orders()
+
+
+def test_a_time_of_writing_that_lies_ahead_counts_as_fresh_when_it_comes(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move(place, "RUNNING")
+    ahead_ns = os.lstat(place).st_ctime_ns + 100 * SETTLED_NS
+    os.utime(place, ns=(ahead_ns, ahead_ns))
+    readings = Readings(monkeypatch)
+    gate = Gate(place, "main", now_ns=lambda: ahead_ns)
+    assert gate.permits_orders()
+    assert gate.permits_orders()
+    assert readings.count == 2
+
+
+@pytest.mark.invariant("I11")
 @pytest.mark.parametrize(
     ("sequence", "since_ms", "permits"),
     [
@@ -122,7 +146,7 @@ def test_a_sequence_is_a_whole_number_from_zero(place: Path, value: object) -> N
     put(place, sequence=value)  # type: ignore[arg-type]  # on purpose
     status = read_gate(place, "main")
     assert not status.trusted
-    assert "expected a whole number" in status.reason
+    assert f"{value!r}, expected a whole number" in status.reason
 
 
 @pytest.mark.parametrize("state", [["RUNNING"], {"RUNNING": 1}, 1, None, "running"])

@@ -82,7 +82,7 @@ def test_an_intent_after_the_lease_was_given_back_is_refused(desk: Desk) -> None
 
 def test_everything_else_is_passed_on(desk: Desk) -> None:
     assert desk.fenced.run_id == desk.journal.run_id
-    desk.fenced.record("plan", {"orders": 1})
+    assert desk.fenced.record("plan", {"orders": 1}) == desk.journal.record("note", {}) - 1
     permit = desk.fenced.intend(
         "cancel_order",
         {"account": "main"},
@@ -90,7 +90,7 @@ def test_everything_else_is_passed_on(desk: Desk) -> None:
         fencing_token=desk.lease.fencing_token,
     )
     desk.fenced.settle(permit, MutationOutcome(kind=OutcomeKind.ACKNOWLEDGED))
-    assert desk.journal.events() == ["plan", "intent", "outcome"]
+    assert desk.journal.events() == ["plan", "note", "intent", "outcome"]
 
 
 def test_only_what_is_on_disk_is_told(desk: Desk) -> None:
