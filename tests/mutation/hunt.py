@@ -1,4 +1,4 @@
-"""Mutation testing of the safety core: `python -m tests.mutation.hunt [--only NAME] [--fresh]`.
+"""Mutation testing of the safety core: `python -m tests.mutation.hunt [--only NAME] [--quick]`.
 
 mutmut and cosmic-ray were looked at. Both start the tests from their collection for every mutant,
 and the safety core's tests import an exchange library that takes 1.6 seconds to load; here each
@@ -35,14 +35,14 @@ def snapshot(folder: Path) -> None:
     subprocess.run(["tar", "x", "-C", str(folder)], input=archive, check=True)
 
 
-def hunt(names: list[str]) -> None:
+def hunt(names: list[str], how: str) -> None:
     """Try every mutant of the named targets that is not settled yet."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         snapshot(folder)
         for name in names:
             done = subprocess.run(
-                [sys.executable, "-m", "tests.mutation.worker", name, str(RECORD)],
+                [sys.executable, "-m", "tests.mutation.worker", name, str(RECORD), how],
                 cwd=folder,
                 env={
                     **os.environ,
@@ -101,10 +101,11 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=names)
     parser.add_argument("--fresh", action="store_true", help="forget what was settled")
     parser.add_argument("--report", action="store_true", help="only count what is known already")
+    parser.add_argument("--quick", action="store_true", help="leave survivors with a reason alone")
     chosen = parser.parse_args()
     if chosen.fresh:
         RECORD.unlink(missing_ok=True)
-    hunt([] if chosen.report else chosen.only or names)
+    hunt([] if chosen.report else chosen.only or names, "quick" if chosen.quick else "")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ for each mutant, a child is forked, the code object of the changed function is p
 the original, and the tests that reach the line are run, quickest first, until one fails. A mutant
 outside of any function needs a fresh import, so it gets a fresh process.
 
-Run by `hunt`, in a copy of the repository: `python -m tests.mutation.worker NAME RECORD`.
+Run by `hunt`, in a copy of the repository: `python -m tests.mutation.worker NAME RECORD [quick]`;
+`quick` does not try survivors again whose reason is written down.
 """
 
 import contextlib
@@ -30,6 +31,7 @@ from tests.mutation.mutants import MODULE, Mutant, mutants_of
 from tests.mutation.targets import TARGETS, Target
 
 QUIET = ("-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-m", "not process and not slow")
+ACCEPTED = Path(__file__).parent / "accepted.json"
 SLOWEST_S = 8.0
 """How long the tests of one mutant may take together when nothing is wrong."""
 
@@ -37,9 +39,10 @@ SLOWEST_S = 8.0
 class Hunter:
     """A pytest plugin that takes the place of the loop over the tests."""
 
-    def __init__(self, target: Target, record: Path) -> None:
+    def __init__(self, target: Target, record: Path, *, quick: bool = False) -> None:
         self.target = target
         self.record = record
+        self.settled = tried(record, ACCEPTED if quick else None)
         self.failed = False
         self.seconds: dict[str, float] = defaultdict(float)
 
@@ -55,11 +58,10 @@ class Hunter:
         reached, self.seconds = self._reach(list(items.values()), paths)
         live_functions = {path: _functions(path) for path in paths}
         gc.freeze()  # only now: what is frozen is not listed any more
-        done = tried(self.record)
         for path in paths:
             live = live_functions[path]
             for mutant in mutants_of(path.read_text()):
-                if (str(path), mutant.key) in done:
+                if (str(path), mutant.key) in self.settled:
                     continue
                 began = time.monotonic()
                 tests = self._choose(mutant, reached[str(path)], live)
@@ -250,12 +252,17 @@ def _fresh(path: Path, mutant: Mutant, tests: list[str], limit_s: float) -> str:
     return "survived" if done.returncode == 0 else "killed"
 
 
-def tried(record: Path) -> set[tuple[str, str]]:
-    """What is settled: killed mutants stay killed, survivors are tried again."""
+def tried(record: Path, accepted: Path | None) -> set[tuple[str, str]]:
+    """What is settled: killed mutants stay killed, survivors are tried again unless accepted."""
     if not record.exists():
         return set()
+    reasons = json.loads(accepted.read_text()) if accepted is not None else {}
     rows = [json.loads(line) for line in record.read_text().splitlines()]
-    return {(r["module"], r["key"]) for r in rows if r["verdict"].startswith("killed")}
+    return {
+        (r["module"], r["key"])
+        for r in rows
+        if r["verdict"].startswith("killed") or (r["verdict"] == "survived" and r["key"] in reasons)
+    }
 
 
 def note(record: Path, path: Path, mutant: Mutant, verdict: str, cost: tuple[int, float]) -> None:
@@ -273,13 +280,15 @@ def files_of(patterns: Iterable[str]) -> list[str]:
     return [str(path) for pattern in patterns for path in sorted(Path().glob(pattern))]
 
 
-def main(name: str, record: str) -> int:
+def main(name: str, record: str, how: str = "") -> int:
     """Hunt the mutants of one target."""
     (target,) = (target for target in TARGETS if target.name == name)
     if not any(sorted(Path().glob(pattern)) for pattern in target.modules):
         return 0
     files = files_of(target.tests)
-    return int(pytest.main([*QUIET, *files], plugins=[Hunter(target, Path(record))]))
+    return int(
+        pytest.main([*QUIET, *files], plugins=[Hunter(target, Path(record), quick=how == "quick")])
+    )
 
 
 if __name__ == "__main__":
