@@ -6,7 +6,7 @@ moment is seen. A violation names the invariant of the design that it breaks.
 Called by `arena` and by the actors.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -61,6 +61,8 @@ class Oracle:
     wires: dict[str, int] = field(default_factory=dict)
     in_flight: dict[tuple[str, str, str], int] = field(default_factory=dict)
     gate: MemoryGate | None = None
+    readers: set[str] = field(default_factory=set)
+    watchers: list[Callable[[], None]] = field(default_factory=list)
     creates: int = 0
     mutations: int = 0
     _legs: dict[tuple[str, str], Decimal] = field(default_factory=dict)
@@ -102,6 +104,8 @@ class Oracle:
             return
         self._changes = changes
         self._look_at_fills()
+        for watcher in self.watchers:
+            watcher()
         if self.claims:
             self._look_at_claims()
 
@@ -170,6 +174,8 @@ class Oracle:
     def before_mutation(self, run: str, kind: str, parameters: Mapping[str, str]) -> None:
         """A mutating request of an operator is about to leave (I10, I17, I23, I24)."""
         self.mutations += 1
+        if run in self.readers:
+            self.blame("I13", f"{run} may only read, and sent a {kind}")
         self.wires[run] = self.wires.get(run, 0) + 1
         if self.wires[run] > self.intents.get(run, 0):
             self.blame("I23", f"request {self.wires[run]} of {run} has no journaled intent")

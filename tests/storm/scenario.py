@@ -66,6 +66,9 @@ LYING = ("body_list", "page_truncated", "page_hole", "stale_listing", "body_othe
 """Kinds that give a valid answer that is not true. A seed has at most one of them: two lies about
 one order at the same moment are more than a protocol of reads can promise to see through."""
 
+HIDING = frozenset({*LYING, "page_unstable"})
+"""Kinds after which one reading may lack what rests, without anything that shows it."""
+
 EXECUTED = frozenset({"code_1000", "code_1006", "code_1007", "unknown_503", "backend_timeout_408"})
 """Errors after which the exchange may have done it all the same."""
 

@@ -39,11 +39,12 @@ class Story:
     runs: int = 0
     resumed: list[str] = field(default_factory=list)
 
-    def sit_down(self, client: str, *, may_load_markets: bool = False) -> Desk:
-        self.runs += 1
+    def sit_down(self, client: str, *, may_load_markets: bool = False, run: str = "") -> Desk:
+        """Open everything for one run; `run` names one that is not an operator's."""
+        self.runs += not run
         return sit_down(
             self.arena,
-            run=f"storm-{self.arena.scenario.seed}-{self.runs}",
+            run=f"storm-{self.arena.scenario.seed}-{run or self.runs}",
             client=client,
             folder=self.folder,
             store=self.store,

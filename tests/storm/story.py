@@ -4,6 +4,7 @@ Called by `campaign`, `ablations` and the tests.
 """
 
 import asyncio
+import contextlib
 import random
 import time
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from tests.fakes.virtual_time import VirtualClock, VirtualLoop, run_virtually
 from tests.storm.actors import Engine, book_events
 from tests.storm.arena import Arena, build_arena, catalogue
 from tests.storm.belief import Mind
+from tests.storm.cron import watch
 from tests.storm.desk import SCOPES, fast_folder, sweep
 from tests.storm.kit import Kit
 from tests.storm.oracle import Violation
@@ -102,8 +104,11 @@ async def _play(story: Story) -> tuple[list[Ending], list[Ending]]:
     operators = [_operate(story, scenario.program, "10.0.0.1", 0)]
     if scenario.second:
         operators.append(_operate(story, scenario.second, "10.0.0.2", scenario.second_after_ms))
+    timer = asyncio.ensure_future(watch(story)) if scenario.cron else None
     endings = list(await asyncio.gather(*operators))
     await _aftermath(story)
+    if timer is not None:
+        await _stop(timer)
     liveness: list[Ending] = []
     # Nobody can prove a rogue engine silent: trying again would only repeat the answer.
     provable = scenario.engine != "rogue" or endings[0].program in {"cancel_all", "flatten"}
@@ -115,6 +120,13 @@ async def _play(story: Story) -> tuple[list[Ending], list[Ending]]:
     if trading is not None:
         trading.cancel()
     return endings, liveness
+
+
+async def _stop(timer: asyncio.Future[None]) -> None:
+    """End the timer's reconcile, wherever it is; what it failed with is not forgotten."""
+    timer.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await timer
 
 
 async def _aftermath(story: Story) -> None:

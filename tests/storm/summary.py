@@ -28,6 +28,7 @@ class Block:
     second: Counter[str] = field(default_factory=Counter)
     liveness: Counter[str] = field(default_factory=Counter)
     resumed: Counter[str] = field(default_factory=Counter)
+    cron: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     safe_s: Counter[int] = field(default_factory=Counter)
     flat_s: Counter[int] = field(default_factory=Counter)
@@ -59,6 +60,7 @@ class Block:
             self.reasons.update({_reason(line) for line in first.missing})
         self._times(result)
         self.resumed.update(result.resumed)
+        self.cron.update(arena.notes.get("cron", {}))
         self.cells.update(arena.cells)
         self.sites.update(arena.sites)
         self.fired += arena.fired
@@ -98,7 +100,7 @@ class Block:
         self.seeds += document["seeds"]
         for name in COUNTERS:
             counter = getattr(self, name)
-            for key, count in document[name].items():
+            for key, count in document.get(name, {}).items():
                 counter[int(key) if name.endswith("_s") else key] += count
         self.cells.update(tuple(one.split("|")) for one in document["cells"])
         self.sites.update(tuple(one.split("|")) for one in document["sites"])
@@ -112,6 +114,7 @@ COUNTERS = (
     "second",
     "liveness",
     "resumed",
+    "cron",
     "reasons",
     "safe_s",
     "flat_s",
@@ -145,6 +148,7 @@ def campaign_figures(block: Block, profile: str) -> dict[str, Any]:
         "second_operator": dict(sorted(block.second.items())),
         "after_faults_stop": dict(sorted(block.liveness.items())),
         "resumed": dict(sorted(block.resumed.items())),
+        "timer_reconciles": dict(sorted(block.cron.items())),
         "unknown_rate": round(unknown / max(1, block.seeds), 4),
         "unknown_reasons": dict(block.reasons.most_common(25)),
         "cells_hit": len(block.cells),
