@@ -195,7 +195,7 @@ CUT = replace(
         (
             Name.AGREED,
             {"comparison": replace(CLEAN, verdict=Verdict.UNKNOWN)},
-            "not everything was seen: ",
+            "not everything was seen",
         ),
         (Name.ANSWERED, {"unanswered": Unknown("no journal")}, "no journal"),
         (Name.ANSWERED, {"unanswered": ("run:1", "run:2")}, "run:1; run:2"),
@@ -434,3 +434,25 @@ def test_a_later_word_takes_the_verdict_back(run_id: str, as_of_ms: int, holds: 
     assert lines(newest=clean)["nothing newer contradicts it"][0] is True
     blocking = replace(clean, blocks_resume=True)
     assert lines(newest=blocking)["nothing newer contradicts it"][0] is holds
+
+
+def test_what_hides_several_things_is_told_once() -> None:
+    unread = [
+        Discrepancy(
+            kind=Kind.SECTION_UNREADABLE,
+            severity=Severity.MAJOR,
+            subject=Subject(account="main"),
+            detail=f"The engine {name} could not be read: there is no checkpoint.",
+        )
+        for name in ("orders", "fills")
+    ]
+    moving = replace(
+        unread[0], kind=Kind.MOVING, detail="The account moved while it was read.", id=""
+    )
+    comparison = replace(CLEAN, findings=(*unread, moving), verdict=Verdict.UNKNOWN)
+    found = of(Name.AGREED, comparison=comparison)
+    assert not found.known
+    assert found.evidence == (
+        "The engine orders could not be read, The engine fills could not be read: "
+        "there is no checkpoint; The account moved while it was read"
+    )

@@ -216,6 +216,21 @@ async def test_a_place_that_nobody_can_see_is_never_safe_and_not_tried_for_ever(
     assert moves(world) == CLOSED
 
 
+async def test_a_checkpoint_that_is_not_there_is_named_and_not_waited_for() -> None:
+    world = SafetyWorld().with_book()
+    missing = Unknown("there is no checkpoint at /var/lib/mm1/checkpoint.json")
+    world.engine.orders = world.engine.fills = missing
+    world.engine.positions = world.engine.balances = missing
+    began_ms = world.clock.running_ms
+    outcome = await world.resync()
+    assert outcome.exit_code is ExitCode.INCOMPLETE
+    assert outcome.counts["attempts"] == 1
+    assert world.clock.running_ms - began_ms < 90_000
+    words = [str(one) for one in outcome.evidence["conditions"] if "agree" in str(one)]  # type: ignore[attr-defined]  # a list of rows
+    assert any(missing.reason in line for line in words)
+    assert sum(line.count(missing.reason) for line in words) == 1
+
+
 async def test_a_lost_lease_after_cancels_is_no_code_that_promises_nothing_was_sent() -> None:
     world = SafetyWorld().with_book()
     world.leases.lifetime_ms = 20_000

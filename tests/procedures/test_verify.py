@@ -256,6 +256,17 @@ async def test_readings_before_the_last_landing_do_not_count() -> None:
     assert world.clock.running_ms - began_ms >= 20_000 + 5_000 + 45_000
 
 
+async def test_a_gate_that_says_nothing_counts_as_open_until_now() -> None:
+    """An unreadable gate file says nothing of when the engine stopped, so it may just have sent."""
+    world = SafetyWorld().closed()
+    world.silence.kind = SilenceKind.UNPROVED
+    world.gate.trusted = False
+    began_ms = world.clock.running_ms
+    outcome = await world.verify()
+    assert outcome.exit_code is ExitCode.INCOMPLETE
+    assert world.clock.running_ms - began_ms >= 5_000 + 45_000
+
+
 async def test_an_order_that_lands_late_is_found() -> None:
     """The engine's last request lands at the end of its validity; the listing lags behind."""
     world = SafetyWorld()

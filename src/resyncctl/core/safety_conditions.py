@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from resyncctl.core.compare import Comparison
 from resyncctl.core.conservation import Conservation
-from resyncctl.core.discrepancy import Verdict
+from resyncctl.core.discrepancy import EVIDENCE_KINDS, Discrepancy, Severity, Verdict
 from resyncctl.core.gate import GateReading, GateState
 from resyncctl.core.model import Order, Scope
 from resyncctl.core.policy import Policy
@@ -194,7 +194,21 @@ def _agreed(seen: SafetyEvidence) -> Condition:
             words = f"{len(findings)} {noun}: {_names(findings)}"
             return Condition(Name.AGREED, False, words, as_of_ms=seen.now_ms)
         case _:
-            return _missing(Name.AGREED, f"not everything was seen: {_names(findings)}")
+            unseen = _unseen(found.findings) or ["not everything was seen"]
+            return _missing(Name.AGREED, _names(unseen, "; "))
+
+
+def _unseen(findings: Iterable[Discrepancy]) -> list[str]:
+    """Return what was not seen, each reason once, with everything that it hides."""
+    hidden: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.kind in EVIDENCE_KINDS and finding.severity is not Severity.INFO:
+            what, colon, reason = finding.detail.rstrip(".").partition(": ")
+            hidden.setdefault(reason if colon else "", []).append(what)
+    return [
+        f"{', '.join(dict.fromkeys(what))}: {reason}" if reason else "; ".join(what)
+        for reason, what in hidden.items()
+    ]
 
 
 def _answered(seen: SafetyEvidence) -> Condition:

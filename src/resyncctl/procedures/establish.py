@@ -42,16 +42,15 @@ from resyncctl.procedures.reconcile import (
     Look,
     ReconcileRequest,
     digests_now,
+    exchange_may_answer_otherwise,
     look_once,
 )
 from resyncctl.procedures.witness import WitnessedJournal, WitnessedVenue
 
 __all__ = ["EstablishRequest", "Established", "Tools", "establish"]
 
-
 ANSWERED_OTHERWISE = frozenset({ARM, DISARM, "reduce", "cancel_order", "cancel_symbol"})
 """Requests that leave nothing behind once their deadline has passed."""
-
 
 PAUSE_MAX_MS = 15_000
 
@@ -248,11 +247,8 @@ async def _settle(request: EstablishRequest, watched: Watched, tools: Tools) -> 
             if not order.is_terminal:
                 asked.setdefault(order_key(order), order)
     kept = {order_key(order) for order in watched.kept}
-    wanted = {
-        key: order
-        for key, order in asked.items()
-        if key not in kept and key not in watched.final and not order.is_terminal
-    }
+    over = kept | set(watched.final)
+    wanted = {k: order for k, order in asked.items() if k not in over and not order.is_terminal}
     # What still rests will not settle by waiting: it has to be cancelled first.
     patience_ms = tools.clock.monotonic_ms() + (0 if watched.unexpected else _horizon_ms(tools))
     found = await settle_all(
@@ -278,12 +274,13 @@ async def _compare(
     """Look at both sides; look again while what stands in the way may pass by itself.
 
     A listing of fills may show a fill later than the position does, and a section that could not be
-    read may be read the next time. Nothing is forgiven for it: the law must be kept and both sides
-    must agree in the end, within the time in which listings lag.
+    read may be read the next time. Nothing is forgiven: in the end both must hold.
     """
     patience_ms = tools.clock.monotonic_ms() + (_horizon_ms(tools) if patient else 0)
     pause_ms = tools.policy.settle_delay_ms
+    looks = 0
     while True:
+        looks += 1
         now_ms = tools.clock.monotonic_ms()
         over = now_ms >= min(request.deadline_ms, patience_ms) or tools.interrupted()
         try:
@@ -295,7 +292,7 @@ async def _compare(
         else:
             law = _law(began, look, tools.policy)
             repairs = tools.before_compare is not _nothing
-            if over or not _may_still_agree(look, law, repairs=repairs):
+            if over or not _may_still_agree(look, law, repairs=repairs, first=looks == 1):
                 return look, law
         tools.progress.say(
             request.account, "conservation", "waiting for the readings to become whole and equal"
@@ -316,14 +313,21 @@ async def _look(request: EstablishRequest, tools: Tools) -> Look:
     )
 
 
-def _may_still_agree(look: Look, law: Conservation | Unknown, *, repairs: bool) -> bool:
-    """Whether another look may end otherwise: something lags, or one reading did not work."""
+def _may_still_agree(
+    look: Look, law: Conservation | Unknown, *, repairs: bool, first: bool
+) -> bool:
+    """Whether another look may end otherwise: something lags, or one reading did not work.
+
+    What the engine's side does not tell is asked for once more, and then taken for lasting.
+    """
     if look.venue.moving is not None or (isinstance(law, Conservation) and law.violations):
         return True
     kinds = {finding.kind for finding in look.comparison.findings}
     if kinds & (LASTING | RESTS_AT_THE_EXCHANGE):
         return False
-    if kinds & PASSING or look.venue.clock_offset_ms is None:
+    if exchange_may_answer_otherwise(look) or look.venue.clock_offset_ms is None:
+        return True
+    if first and kinds & PASSING:
         return True
     return repairs and look.comparison.verdict is Verdict.DISCREPANT
 

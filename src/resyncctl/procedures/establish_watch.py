@@ -50,7 +50,7 @@ class Landing:
         """Take note of an engine that nobody heard of, with the moment when its gate closed."""
         if closed_ms is not None:
             self.sent(closed_ms, clock)
-        elif not self._heard:
+        elif not any(kind == "sent" for kind, _ in self._heard):
             self.sent(clock.now_ms(), clock)
 
     def lands_by(self, wall_ms: int, clock: Clock) -> None:

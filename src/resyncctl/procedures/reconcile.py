@@ -7,6 +7,7 @@ exchange: it cannot cancel, even by mistake.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from resyncctl import __version__
 from resyncctl.core.compare import Comparison, Explained, compare, settle
@@ -20,7 +21,7 @@ from resyncctl.core.outcome import AccountOutcome
 from resyncctl.core.policy import Policy
 from resyncctl.core.repair import apply_events
 from resyncctl.core.safety import NOT_KNOWN
-from resyncctl.core.snapshot import EngineSnapshot, VenueSnapshot, Window
+from resyncctl.core.snapshot import EngineSnapshot, Known, Section, VenueSnapshot, Window
 from resyncctl.ports.repair import CheckpointRepair
 from resyncctl.ports.views import Clock, EngineView, GateView, Journal, Progress, VenueView
 from resyncctl.procedures.account_outcome import digest_of, policy_digest
@@ -50,6 +51,23 @@ LASTING = frozenset(
     }
 )
 """Kinds that no other look changes."""
+
+
+def exchange_may_answer_otherwise(look: "Look") -> bool:
+    """Whether something of the exchange's side did not work that may work the next time.
+
+    The engine's side is left out: an engine that is silent writes nothing, so a checkpoint that is
+    not there now will not be there in a minute.
+    """
+    kinds = {finding.kind for finding in look.comparison.findings}
+    if kinds & {Kind.MOVING, Kind.WINDOW_NOT_COVERED}:
+        return True
+    sections: list[Section[Any]] = [look.venue.identity]
+    for reading in look.venue.products:
+        sections += [section for _, section in reading.orders]
+        sections += [reading.fills, reading.positions, reading.balances]
+    unread = any(not (isinstance(one, Known) and one.complete) for one in sections)
+    return unread and Kind.SECTION_UNREADABLE in kinds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,11 @@ from resyncctl.core.switches import SwitchState, SwitchTarget
 from resyncctl.ports.powers import DeadManSwitch
 from resyncctl.ports.views import VenueProfile
 from resyncctl.procedures.establish import Established
-from resyncctl.procedures.reconcile import LASTING, PASSING, RESTS_AT_THE_EXCHANGE
+from resyncctl.procedures.reconcile import (
+    LASTING,
+    RESTS_AT_THE_EXCHANGE,
+    exchange_may_answer_otherwise,
+)
 from resyncctl.procedures.resync_skip import SkipDecision
 from resyncctl.procedures.verify import condition_lines, evidence_of, next_step
 
@@ -96,7 +100,7 @@ def _may_agree(found: Established, kinds: set[Kind], failing: set[Name], *, repa
     """Whether both sides may agree at the next look although they do not now."""
     if kinds & LASTING:
         return False
-    if repairs or kinds & PASSING:
+    if repairs or exchange_may_answer_otherwise(found.look):
         return True
     return not found.look.comparison.blocks_resume and bool(failing & BY_LOOKING)
 

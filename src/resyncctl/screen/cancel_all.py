@@ -108,9 +108,8 @@ def _proof(account: AccountOutcome, look: Look) -> Iterator[Line]:
     if account.status in {"proved_empty", "nothing_selected"}:
         yield line(
             state(look, OK, "proved"),
-            f"  {evidence.get('proof_reads', '?')} clean readings of every scope over "
-            f"{_seconds(account.timings.get('proof_ms'))} s,"
-            " all begun when no request could land any more",
+            f"  {evidence.get('proof_reads', '?')} clean readings of every scope, the last begun "
+            f"{_seconds(account.timings.get('proof_ms'))} s after the last request could land",
         )
     elif missing:
         yield line(state(look, UNKNOWN, "not proved"))
