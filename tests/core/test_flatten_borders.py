@@ -149,6 +149,7 @@ def test_a_target_whose_rules_are_not_known_keeps_its_own_words() -> None:
     unknown = Instrument(rules=Unknown("HTML"), book=DEEP)
     (leg,) = plan(held("1"), instruments={("linear", BTC): unknown}).targets
     assert (leg.base, leg.quote, leg.venue_symbol) == ("BTC", "USDT", "")
+    assert leg.slices == 0
     assert leg.flat_below == 0
     dusty = replace(WISH, dust=(("BNB", Decimal("0.5")), ("BTC", Decimal(9))))
     (asset,) = plan(

@@ -66,6 +66,8 @@ def test_a_newer_token_counts_wherever_it_is_written(host: Host) -> None:
     empty = MemoryStore()
     with pytest.raises(RefusedError, match="run run-a has held"):
         opens(host, own_token=lease.fencing_token - 1, store=empty)
+    with pytest.raises(RefusedError, match="run run-a has held"):
+        opens(host, own_token=lease.fencing_token + 1, store=only_in_the_store)
 
 
 @pytest.mark.invariant("I11")
