@@ -8,24 +8,35 @@ import argparse
 import json
 import multiprocessing
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tests.storm import kit as k
 from tests.storm.kit import Kit
-from tests.storm.scenario import PROFILES, draw
-from tests.storm.story import run_seed, warm_up
+from tests.storm.scenario import PROFILES, Scenario, draw
+from tests.storm.story import SeedResult, run_seed, warm_up
 
 Change = Callable[[Kit], Kit]
+World = Callable[[Scenario], Scenario]
+
+
+def _unchanged(kit: Kit) -> Kit:
+    return kit
+
+
+def _as_drawn(scenario: Scenario) -> Scenario:
+    return scenario
 
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
     """One protection that can be left out. `alone` says why it may stay green by itself.
 
-    `profile` is the kind of world that shows it, where that is not the common one.
+    `profile` is the kind of world that shows it, where that is not the common one; `world` makes a
+    drawn scenario into one where the protection matters, and `given` is how the product is put
+    together there. With `world` and `given`, but without `change`, no seed may turn red.
     """
 
     name: str
@@ -33,6 +44,8 @@ class Ablation:
     change: Change
     alone: str = ""
     profile: str = ""
+    world: World = _as_drawn
+    given: Change = _unchanged
 
 
 def _view(wrap: k.Wrap) -> Change:
@@ -47,6 +60,40 @@ def _ack_is_proof(kit: Kit) -> Kit:
     return replace(kit, views=(*kit.views, k.AckIsProof), cancels=(*kit.cancels, k.RemembersAcks))
 
 
+def _told_by_others(kit: Kit) -> Kit:
+    """The engine's silence is known from somebody else, not from its own word."""
+    return replace(kit, silence=k.AssumedSilent)
+
+
+def _restarted(scenario: Scenario) -> Scenario:
+    """An engine that runs all the time, and honours the gate when it sees it."""
+    return replace(scenario, engine="honest")
+
+
+def _outage(scenario: Scenario) -> Scenario:
+    """An exchange that refuses most requests, and never for long."""
+    return replace(scenario, faults=("unavailable_503", "server_error_500"), rate=0.8)
+
+
+def _odd_bodies(scenario: Scenario) -> Scenario:
+    """An exchange that often says 200 and something that is no list."""
+    return replace(scenario, faults=("body_object", "body_null", "body_html"), rate=0.5)
+
+
+def _late_orders(scenario: Scenario) -> Scenario:
+    """One operator flattens; requests reach the exchange late, and answers get lost."""
+    faults = ("request_delayed", "answer_lost")
+    return replace(
+        scenario, program="flatten", second="", engine="absent", faults=faults, rate=0.12
+    )
+
+
+def _two_flatten(scenario: Scenario) -> Scenario:
+    """Two operators flatten the same account at the same time; requests come late."""
+    together = replace(scenario, program="flatten", second="flatten", second_after_ms=0)
+    return replace(together, engine="absent", faults=("request_delayed",), rate=0.15)
+
+
 ABLATIONS = (
     Ablation(
         "algo_scope",
@@ -55,9 +102,11 @@ ABLATIONS = (
     ),
     Ablation(
         "gate",
-        "the engine does not see that the gate is closed",
+        "the engine does not see that the gate is closed, and others vouch for its silence",
         lambda kit: replace(kit, engine_sees_gate=False),
-        "the engine's silence is a condition of its own, and it never acknowledges",
+        profile="calm",
+        world=_restarted,
+        given=_told_by_others,
     ),
     Ablation(
         "silence",
@@ -86,12 +135,14 @@ ABLATIONS = (
         "errors_are_unknown",
         "what cannot be read counts as empty",
         _view(k.ErrorsAreEmpty),
+        world=_outage,
     ),
     Ablation(
         "body_guard",
         "a success of any shape counts as an empty list",
         lambda kit: replace(kit, doors=(*kit.doors, k.NoBodyGuard)),
-        "three reads and a final status for every order ever seen stand behind it",
+        world=_odd_bodies,
+        alone="three reads and a final status for every order ever seen stand behind it",
     ),
     Ablation(
         "skew",
@@ -101,9 +152,10 @@ ABLATIONS = (
     ),
     Ablation(
         "deadline",
-        "requests are believed dead one millisecond after they were sent",
-        _policy(request_validity_ms=1),
-        "the exchange clips reduce-only orders, and a late cancel does no harm",
+        "requests carry no deadline that the exchange would keep",
+        lambda kit: replace(kit, doors=(*kit.doors, k.LongWindow)),
+        profile="calm",
+        world=_late_orders,
     ),
     Ablation(
         "reduce_only",
@@ -125,7 +177,9 @@ ABLATIONS = (
         "lease",
         "two operators act at once",
         lambda kit: replace(kit, leases=k.NoLease),
-        "cancels may overlap, and reducing orders are clipped by the exchange",
+        profile="calm",
+        world=_two_flatten,
+        alone="cancels may overlap, and reducing orders are clipped by the exchange",
     ),
 )
 
@@ -165,17 +219,26 @@ class Row:
         return {**asdict(self), "name": " + ".join(self.names)}
 
 
+def run_left_out(
+    chosen: Sequence[Ablation], seed: int, profile: str, *, intact: bool = False
+) -> SeedResult:
+    """Run one seed in the world of these ablations, without their protections unless `intact`."""
+    kit = Kit()
+    scenario = draw(seed, PROFILES[next((one.profile for one in chosen if one.profile), profile)])
+    for one in chosen:
+        kit = one.given(kit)
+        kit = kit if intact else one.change(kit)
+        scenario = one.world(scenario)
+    return run_seed(scenario, kit)
+
+
 def run_one(job: tuple[tuple[str, ...], str, int]) -> Row:
     """Leave the named protections out until a seed turns red, or until there are no more."""
     names, profile, most = job
     chosen = [one for one in ABLATIONS if one.name in names]
-    kit = Kit()
-    for one in chosen:
-        kit = one.change(kit)
-    drawn = PROFILES[next((one.profile for one in chosen if one.profile), profile)]
     words = "; ".join(one.what for one in chosen)
     for seed in range(most):
-        result = run_seed(draw(seed, drawn), kit)
+        result = run_left_out(chosen, seed, profile)
         if result.red:
             broken = tuple(sorted({one.invariant for one in result.violations}))
             return Row(names, words, seed + 1, 1, seed, broken, "")

@@ -253,6 +253,25 @@ def _unclipped(request: Request) -> Request:
     if request.method != "POST" or "reduceOnly=true" not in text:
         return request
     pairs = [one for one in text.split("&") if not one.startswith(("reduceOnly=", "signature="))]
+    return _signed_anew(request, pairs)
+
+
+@dataclass(slots=True)
+class LongWindow:
+    """Changing requests stay valid at the exchange much longer than the tool believes."""
+
+    inner: Any
+
+    def handle(self, request: Request) -> Reply:
+        text = request.query or request.body.decode()
+        if request.method != "GET" and "recvWindow=" in text:
+            kept = [one for one in text.split("&") if not one.startswith(("recvW", "signature="))]
+            request = _signed_anew(request, [*kept, "recvWindow=60000"])
+        reply: Reply = self.inner.handle(request)
+        return reply
+
+
+def _signed_anew(request: Request, pairs: Sequence[str]) -> Request:
     bare = "&".join(pairs)
     signature = hmac.new(SECRET.encode(), bare.encode(), hashlib.sha256).hexdigest()
     signed = f"{bare}&signature={signature}"
