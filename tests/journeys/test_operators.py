@@ -178,7 +178,8 @@ async def test_a_stopped_run_is_replaced_and_sends_nothing_when_it_goes_on(tmp_p
         code, words = await first.ends()
         assert code == 13, words
         assert f"taken over by run {second.journal()[0]['run_id']}" in words
-        assert len(cancels(world)) == sent
+        # What was signed before the stop may still leave; the exchange refuses it as too old.
+        assert not [row for row in cancels(world)[sent:] if row["executed"]]
         assert len(first.events("intent")) == intents
         assert len(world.orders()) == 2
         # The other run has proved the account since: nobody has to look after this one.
