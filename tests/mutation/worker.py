@@ -112,8 +112,8 @@ class Hunter:
     ) -> list[str]:
         names = set(reached.get(mutant.line, ()))
         if not names and (mutant.function == MODULE or _swappable(mutant, live) is None):
-            # What runs while the module is imported concerns every test that uses the module.
-            names = {name for found in reached.values() for name in found} or set(self.seconds)
+            # What runs while the module is imported may concern any test.
+            names = set(self.seconds)
         elif not names:
             # A continued line is counted at the start of its statement.
             near = [line for line in reached if mutant.line - 12 <= line <= mutant.line + 3]

@@ -148,7 +148,3 @@ def test_permits_of_one_kind_do_not_pay_for_the_other(
 
 def test_an_endpoint_weighs_one_unless_it_says_so() -> None:
     assert Endpoint("x", EndpointKind.READ).weight == 1
-
-
-def test_a_request_costs_one_unless_its_endpoint_says_more() -> None:
-    assert CANCEL.weight == 1
