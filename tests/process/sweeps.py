@@ -5,6 +5,7 @@ account is prepared in the same way and the command kills itself at its k-th eff
 tests of this folder.
 """
 
+import fcntl
 import json
 import os
 import signal
@@ -113,9 +114,13 @@ def keep(name: str, row: dict[str, Any]) -> None:
     """Write a row of the table that the evidence shows. Only the whole tier does."""
     if not WHOLE_TIER:
         return
-    rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    rows[name] = row
-    RESULTS.write_text(json.dumps(dict(sorted(rows.items())), indent=1) + "\n")
+    with RESULTS.open("a+") as file:  # several workers write their rows into it
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        rows = json.loads(file.read() or "{}")
+        rows[name] = row
+        file.truncate(0)
+        file.write(json.dumps(dict(sorted(rows.items())), indent=1) + "\n")
 
 
 def sweep(verb: Verb, homes: Homes) -> None:
