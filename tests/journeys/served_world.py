@@ -12,7 +12,7 @@ __all__ = ["ACCOUNT", "DemoWorld", "Ran", "journals", "records", "rest_orders", 
 
 
 @contextlib.asynccontextmanager
-async def served(folder: Path, *, horizon: str = "1s") -> AsyncIterator[DemoWorld]:
+async def served(folder: Path, *, horizon: str = "400ms") -> AsyncIterator[DemoWorld]:
     """Serve an exchange with held prices; the proof's horizon is short because nothing lags."""
     async with demo_world(folder, seed=3) as world:
         text = world.config.read_text()

@@ -150,7 +150,7 @@ async def test_a_living_run_gives_way_between_two_requests(tmp_path: Path) -> No
 
 @pytest.mark.invariant("I30")
 async def test_a_stopped_run_is_replaced_and_sends_nothing_when_it_goes_on(tmp_path: Path) -> None:
-    async with served(tmp_path, horizon="2s") as world:
+    async with served(tmp_path) as world:
         rest_orders(world, 8)
         world.control.call("set_latency", milliseconds=300)
         first = await Operator.starts(world, *WORDS)
