@@ -75,6 +75,15 @@ def test_a_gateway_s_status_proves_nothing_when_the_answer_broke_off(status: int
     assert outcome_of(attempt).kind is UNKNOWN
 
 
+@pytest.mark.invariant("I3")
+@pytest.mark.parametrize("status", [200, 302, 399])
+@pytest.mark.parametrize("body", [error(-1008), error(-1, "Service Unavailable")])
+def test_words_of_a_refusal_prove_nothing_in_an_answer_that_is_no_error(
+    status: int, body: dict[str, object]
+) -> None:
+    assert outcome_of(answered(status, body)).kind is OutcomeKind.UNKNOWN
+
+
 def test_an_answer_without_a_status_is_not_known() -> None:
     assert outcome_of(failed(Phase.ANSWERED)).kind is UNKNOWN
 
