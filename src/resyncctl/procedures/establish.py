@@ -225,6 +225,8 @@ def _watch_request(request: EstablishRequest, tools: Tools) -> WatchRequest:
         validity_ms=max(profile.request_validity_ms, policy.request_validity_ms),
         skew_ms=tools.venue.skew_ms or policy.request_validity_ms,
     )
+    # A person, or a run on another host, tells nobody: what was sent before now is waited out too.
+    landing.sent(tools.clock.now_ms(), tools.clock)
     landing.lands_by(last_deadline_ms(_left_behind(request)), tools.clock)
     return WatchRequest(
         account=request.account,

@@ -1,8 +1,9 @@
 """Watch an account until the absence of unexpected orders is proved, or cannot be.
 
 Nothing counts before the last request that anybody may have sent can have landed: our own last
-deadline, and what the engine sent before it fell silent (or before the gate closed, while its
-silence is not proved), plus the exchange's validity and the clocks' skew. An engine that is heard
+deadline, what the engine sent before it fell silent (or before the gate closed, while its silence
+is not proved), and what a person or another host sent before this run began, which no record here
+names, plus the exchange's validity and the clocks' skew. An engine that is heard
 of again moves that moment, and the readings begin anew. It only reads. Called by
 `procedures.establish`.
 """
