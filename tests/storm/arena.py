@@ -44,6 +44,16 @@ ONLY_CANCELS = frozenset(
 ONLY_CREATES = frozenset({"reduce_only_refused"})
 MUTATING = frozenset({"create", "cancel", "amend"})
 
+HOLDINGS = (
+    "spot.account",
+    "spot.my_trades",
+    "usdm.account",
+    "usdm.balance",
+    "usdm.positions",
+    "usdm.user_trades",
+)
+"""What tells of positions, money and fills: it lags as one with the listings, or not at all."""
+
 _CATALOGUE: list[Catalogue] = []
 
 
@@ -168,6 +178,8 @@ def build_arena(scenario: Scenario, loop: VirtualLoop, clock: VirtualClock) -> A
     control = exchange.control
     if scenario.lag_mode:
         for where in ("spot.open_orders", "usdm.open_orders", "usdm.open_algos", "*.order"):
+            control.set_lag(where, scenario.lag_ms, scenario.lag_mode)
+        for where in HOLDINGS if scenario.holdings_lag else ():
             control.set_lag(where, scenario.lag_ms, scenario.lag_mode)
     if scenario.skew_ms:
         control.set_clock_skew(scenario.skew_ms)

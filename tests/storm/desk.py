@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from resyncctl.adapters.store.journal import FileJournal, create_journal
-from resyncctl.adapters.store.lease import Leases
 from resyncctl.adapters.venues.via_ccxt.egress import Egress
 from resyncctl.adapters.venues.via_ccxt.open_venue import Secrets, Venue, VenueOptions, open_venue
 from resyncctl.core.model import OrderClass, Scope
@@ -25,6 +24,7 @@ from resyncctl.simulator.in_process import InProcessSession
 from tests.storm.arena import KEY, Arena, Door
 from tests.storm.kit import SECRET, Kit
 from tests.storm.oracle import ACCOUNT, Oracle
+from tests.storm.trouble import Trouble
 
 SCOPES = {
     "spot": (Scope("spot"),),
@@ -51,6 +51,8 @@ class CountedJournal:
         return self.inner.run_id
 
     def record(self, event: str, details: Mapping[str, object]) -> int:
+        if event == "taken_over" and details["from_run"] is not None:
+            self.oracle.lost(str(details["from_run"]), 0)
         return self.inner.record(event, details)
 
     def intend(
@@ -69,7 +71,7 @@ class CountedJournal:
             self._count()
 
     def _count(self) -> None:
-        self.oracle.intents[self.run_id] = self.oracle.intents.get(self.run_id, 0) + 1
+        self.oracle.intended(self.run_id)
 
 
 _journal: type[Journal] = CountedJournal
@@ -115,14 +117,19 @@ class Desk:
     kit: Kit
     clock: Clock
     journal: CountedJournal
-    leases: Any
+    trouble: Trouble
     stages: Stages
     venue: Venue
+    take_over: str | None = None
     person: Person = field(default_factory=Person)
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
         return self.kit.scopes(SCOPES[self.arena.scenario.account])
+
+    def leases(self, command: str) -> Any:
+        """Return the leases of one command."""
+        return self.kit.leases(self.trouble.leases(self.run, command, self.store))
 
     @property
     def view(self) -> VenueView:
@@ -157,6 +164,7 @@ def sit_down(
     folder: Path,
     store: Store,
     kit: Kit,
+    trouble: Trouble,
     may_load_markets: bool,
 ) -> Desk:
     """Open everything for one run."""
@@ -189,7 +197,7 @@ def sit_down(
         kit=kit,
         clock=clock,
         journal=CountedJournal(journal, arena.oracle, kit.journals_first),
-        leases=kit.leases(Leases(folder / "state", store=store, clock=clock)),
+        trouble=trouble,
         stages=Stages(arena, run),
         venue=open_venue(options),
     )

@@ -61,10 +61,15 @@ class Oracle:
     wires: dict[str, int] = field(default_factory=dict)
     in_flight: dict[tuple[str, str, str], int] = field(default_factory=dict)
     gate: MemoryGate | None = None
+    lost_by: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """When a run lost the account, and how long what it sent before may still arrive."""
     readers: set[str] = field(default_factory=set)
     watchers: list[Callable[[], None]] = field(default_factory=list)
     creates: int = 0
     mutations: int = 0
+    flat_ms: int | None = None
+    foreign_ms: dict[tuple[str, str], int] = field(default_factory=dict)
+    """When somebody else traded a leg last."""
     _legs: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     _fills_seen: dict[tuple[str, str], int] = field(default_factory=dict)
     _changes: int = -1
@@ -154,9 +159,19 @@ class Oracle:
         if {leg: amount for leg, amount in self._legs.items() if amount} != self.holdings():
             self.blame("oracle", "the fills do not add up to the holdings")
 
+    def told_flat(self, by: str, settle_ms: int) -> None:
+        """Somebody was told FLAT: no leg is held, unless somebody else has traded it just now."""
+        now_ms = self.exchange.now_ms()
+        self.flat_ms = now_ms
+        for leg, amount in self.holdings().items():
+            if now_ms - self.foreign_ms.get(leg, 0) > settle_ms:
+                self.blame("I16", f"{by} was told FLAT while {leg} holds {amount}")
+
     def _look_at_fill(self, market: str, fill: Fill) -> None:
         order = self.exchange.world.register.find(fill.market, fill.symbol, fill.order_id)
         name = order.terms.client_order_id if order is not None else ""
+        if self.flat_ms is not None and name in self.ours:
+            self.blame("I16", f"our order {name} filled after FLAT was told")
         if market == "spot":
             if name in self.ours and fill.side != "SELL":
                 self.blame("I16", f"our spot order {name} bought")
@@ -165,15 +180,35 @@ class Oracle:
         before = self._legs.get(leg, Decimal(0))
         after = before + (fill.quantity if fill.side == "BUY" else -fill.quantity)
         self._legs[leg] = after
+        if name not in self.ours:
+            self.foreign_ms[leg] = self.exchange.now_ms()
         if name in self.ours and (abs(after) > abs(before) or before * after < 0):
             how = "flipped" if before * after < 0 else "increased"
             self.blame("I16", f"{name} {how} {leg} from {before} to {after}")
+
+    # -- the account's lease -------------------------------------------------------------------
+
+    def lost(self, run: str, grace_ms: int) -> None:
+        """A run has lost the account; what it sent before may arrive for so long."""
+        self.lost_by.setdefault(run, (self.exchange.now_ms(), grace_ms))
+
+    def intended(self, run: str) -> None:
+        """A run has written an intent down: it must not have lost the account before (I30)."""
+        self.intents[run] = self.intents.get(run, 0) + 1
+        self._still_holds(run, "intended a request", with_grace=False)
+
+    def _still_holds(self, run: str, did: str, *, with_grace: bool) -> None:
+        if run in self.lost_by:
+            lost_ms, grace_ms = self.lost_by[run]
+            if self.exchange.now_ms() > lost_ms + grace_ms * with_grace:
+                self.blame("I30", f"{run} {did} after it had lost the account")
 
     # -- the wire ------------------------------------------------------------------------------
 
     def before_mutation(self, run: str, kind: str, parameters: Mapping[str, str]) -> None:
         """A mutating request of an operator is about to leave (I10, I17, I23, I24)."""
         self.mutations += 1
+        self._still_holds(run, "sent a request", with_grace=True)
         if run in self.readers:
             self.blame("I13", f"{run} may only read, and sent a {kind}")
         self.wires[run] = self.wires.get(run, 0) + 1

@@ -10,7 +10,9 @@ from typing import Any
 
 from resyncctl.core.exit_codes import ExitCode
 from resyncctl.core.flatten_holdings import Choice
+from resyncctl.core.gate import GateState
 from resyncctl.core.outcome import AccountOutcome
+from resyncctl.core.safety import VerdictRecord
 from resyncctl.ports.powers import LeaseKeeper
 from resyncctl.procedures.cancel_all import CancelAllRequest, cancel_all
 from resyncctl.procedures.dead_man_switch import Switches
@@ -25,6 +27,8 @@ from tests.storm.stage import Ending, Story
 DEADLINE_MS = 300_000
 FLATTEN_DEADLINE_MS = 600_000
 WATCH_MS = 15_000
+SETTLES_MS = 10_000
+"""How long the last readings of a flatten take: what somebody else trades then, it cannot see."""
 WORDS = {
     ExitCode.BLOCKED: "DISCREPANT",
     ExitCode.INCOMPLETE: "UNKNOWN",
@@ -45,11 +49,12 @@ async def run_cancel_all(story: Story, desk: Desk) -> Ending:
             assume_yes=True,
             closes_gate=desk.kit.closes_gate,
             deadline_ms=DEADLINE_MS,
+            take_over=desk.take_over,
         ),
         venue=desk.view,
         cancel=desk.cancel,
         gate=story.gate,
-        leases=desk.leases,
+        leases=desk.leases("cancel-all"),
         journal=desk.journal,
         clock=desk.clock,
         progress=desk.stages,
@@ -87,12 +92,13 @@ async def run_resync(story: Story, desk: Desk) -> Ending:
             by=desk.run,
             protective=story.arena.scenario.protective,
             want_repair=True,
+            take_over=desk.take_over,
         ),
         venue=desk.view,
         cancel=desk.cancel,
         gate=story.gate,
         gate_view=story.gate,
-        leases=desk.leases,
+        leases=desk.leases("resync"),
         engine=story.mind,
         silence=desk.kit.silence(Acknowledged(story.engine)),
         journal=desk.journal,
@@ -117,6 +123,7 @@ async def run_resume(story: Story, desk: Desk) -> Ending:
     ending.took_ms = desk.clock.monotonic_ms() - began_ms
     if ending.verdict != "SAFE":
         return ending
+    resumes_ms = desk.clock.now_ms()
     # The engine has taken over what it was told; from here on it may trade again.
     outcome = await resume(
         ResumeRequest(
@@ -131,7 +138,7 @@ async def run_resume(story: Story, desk: Desk) -> Ending:
         engine=story.mind,
         gate=story.gate,
         gate_view=story.gate,
-        leases=desk.leases,
+        leases=desk.leases("verify"),
         silence=desk.kit.silence(Acknowledged(story.engine)),
         journal=desk.journal,
         clock=desk.clock,
@@ -140,11 +147,19 @@ async def run_resume(story: Story, desk: Desk) -> Ending:
         policy=desk.kit.policy,
         switches=None,
         remember=story.store.remember_verdict,
-        verdict=story.store.last_verdict(ACCOUNT),
-        newest=story.store.last_verdict(ACCOUNT),
+        verdict=last_verdict(story),
+        newest=last_verdict(story),
     )
     story.resumed.append(outcome.status)
+    if outcome.status == "resumed" and story.trouble.all_along("store", resumes_ms):
+        story.arena.oracle.blame("I11", f"{desk.run} opened the gate without a store")
     return ending
+
+
+def last_verdict(story: Story) -> VerdictRecord | None:
+    """Return the last verdict as the command does: one that cannot be read is none."""
+    found = story.store.last_verdict(ACCOUNT)
+    return found if isinstance(found, VerdictRecord) else None
 
 
 async def run_flatten(story: Story, desk: Desk) -> Ending:
@@ -165,7 +180,7 @@ async def run_flatten(story: Story, desk: Desk) -> Ending:
         cancel=desk.cancel,
         reduce=desk.venue.reduce,
         gate=story.gate,
-        leases=desk.leases,
+        leases=desk.leases("flatten"),
         journal=desk.journal,
         clock=desk.clock,
         progress=desk.stages,
@@ -173,6 +188,8 @@ async def run_flatten(story: Story, desk: Desk) -> Ending:
         policy=desk.kit.policy,
     )
     if outcome.exit_code is ExitCode.OK:
+        horizon_ms = desk.venue.view.profile.staleness_horizon_ms
+        story.arena.oracle.told_flat(desk.run, horizon_ms + SETTLES_MS)
         return Ending(desk.run, "flatten", "FLAT", 0, outcome=outcome)
     ending = _short(desk, "flatten", outcome, "not_proved")
     if ending.verdict == "RESIDUAL" and outcome.status == "unproven":
@@ -182,6 +199,8 @@ async def run_flatten(story: Story, desk: Desk) -> Ending:
 
 def claim(story: Story, desk: Desk, *, strong: bool, covers_until_ms: int) -> None:
     """Hold the tool to its word from now on."""
+    if strong and story.gate.read(ACCOUNT).state is GateState.RUNNING:
+        story.arena.oracle.blame("I1", f"{desk.run} was told SAFE while the gate is open")
     kept = story.arena.protective if story.arena.scenario.protective == "keep" else frozenset()
     oracle = story.arena.oracle
     oracle.claims.append(

@@ -122,6 +122,8 @@ class Scenario:
     second_after_ms: int = 0
     protective: str = "cancel"
     countdown: bool = False
+    takes_over: bool = False
+    holdings_lag: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return it for a file."""
@@ -174,6 +176,8 @@ def draw(seed: int, profile: Profile) -> Scenario:
         second_after_ms=dice.randint(0, 20_000),
         protective=dice.choice(("cancel", "keep")),
         countdown=dice.random() < 0.5,
+        takes_over=dice.random() < 0.5,
+        holdings_lag=dice.random() < 0.5,
     )
 
 

@@ -4,13 +4,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from resyncctl.core.outcome import AccountOutcome
-from tests.fakes.memory_store import MemoryStore
+from resyncctl.ports.store import Store
 from tests.fakes.operators import MemoryGate
 from tests.storm.actors import Engine
 from tests.storm.arena import Arena
 from tests.storm.belief import Mind
 from tests.storm.desk import Desk, sit_down
 from tests.storm.kit import Kit
+from tests.storm.trouble import Trouble
 
 
 @dataclass(slots=True)
@@ -32,7 +33,8 @@ class Story:
     arena: Arena
     folder: Path
     gate: MemoryGate
-    store: MemoryStore
+    store: Store
+    trouble: Trouble
     engine: Engine
     mind: Mind
     kit: Kit
@@ -49,5 +51,6 @@ class Story:
             folder=self.folder,
             store=self.store,
             kit=self.kit,
+            trouble=self.trouble,
             may_load_markets=may_load_markets,
         )

@@ -8,8 +8,10 @@ import contextlib
 import random
 import time
 from dataclasses import dataclass, field
+from typing import cast
 
 from resyncctl.core.errors import LockedError, ResyncError
+from resyncctl.ports.store import Store
 from tests.fakes.memory_store import MemoryStore
 from tests.fakes.operators import MemoryGate
 from tests.fakes.virtual_time import VirtualClock, VirtualLoop, run_virtually
@@ -23,6 +25,7 @@ from tests.storm.oracle import Violation
 from tests.storm.programs import PROGRAMS
 from tests.storm.scenario import PROFILES, Scenario, draw
 from tests.storm.stage import Ending, Story
+from tests.storm.trouble import SickStore, draw_trouble
 
 AFTERMATH_MS = 60_000
 LOCKED_TRIES = 2
@@ -61,12 +64,14 @@ def run_seed(scenario: Scenario, kit: Kit | None = None) -> SeedResult:
         arena.oracle.gate = gate
         mind = Mind(arena.exchange, {scope.product for scope in SCOPES[scenario.account]})
         mind.learn()
+        trouble = draw_trouble(arena, folder, gate)
         dice = random.Random(f"engine/{scenario.seed}")
         story = Story(
             arena=arena,
             folder=folder,
             gate=gate,
-            store=MemoryStore(),
+            store=cast("Store", SickStore(MemoryStore(), trouble)),
+            trouble=trouble,
             engine=Engine(
                 arena, gate if used.engine_sees_gate else MemoryGate(), scenario.engine, dice, mind
             ),
@@ -103,7 +108,7 @@ async def _play(story: Story) -> tuple[list[Ending], list[Ending]]:
     await arena.clock.sleep_ms(1_500)
     operators = [_operate(story, scenario.program, "10.0.0.1", 0)]
     if scenario.second:
-        operators.append(_operate(story, scenario.second, "10.0.0.2", scenario.second_after_ms))
+        operators.append(_second(story))
     timer = asyncio.ensure_future(watch(story)) if scenario.cron else None
     endings = list(await asyncio.gather(*operators))
     await _aftermath(story)
@@ -122,6 +127,12 @@ async def _play(story: Story) -> tuple[list[Ending], list[Ending]]:
     return endings, liveness
 
 
+def _lost(story: Story, ending: Ending) -> bool:
+    """Whether the run lost the account: it gave way, or its lock was taken away."""
+    gave_way = any("taken over by" in line for line in ending.missing)
+    return gave_way or ending.run in story.arena.oracle.lost_by
+
+
 async def _stop(timer: asyncio.Future[None]) -> None:
     """End the timer's reconcile, wherever it is; what it failed with is not forgotten."""
     timer.cancel()
@@ -137,11 +148,23 @@ async def _aftermath(story: Story) -> None:
         story.arena.oracle.step()
 
 
-async def _operate(story: Story, program: str, client: str, after_ms: int) -> Ending:
+async def _second(story: Story) -> Ending:
+    """The second operator, who waits for nobody, or takes the account over."""
+    scenario = story.arena.scenario
+    take_over = "the storm takes over" if scenario.takes_over else None
+    return await _operate(
+        story, scenario.second, "10.0.0.2", scenario.second_after_ms, take_over=take_over
+    )
+
+
+async def _operate(
+    story: Story, program: str, client: str, after_ms: int, *, take_over: str | None = None
+) -> Ending:
     await story.arena.clock.sleep_ms(after_ms)
     for attempt in range(LOCKED_TRIES):
         began_ms = story.arena.clock.monotonic_ms()
         desk = story.sit_down(client, may_load_markets=program != "cancel_all")
+        desk.take_over = take_over
         try:
             ending = await PROGRAMS[program](story, desk)
         except LockedError as error:
@@ -152,6 +175,8 @@ async def _operate(story: Story, program: str, client: str, after_ms: int) -> En
             ending = Ending(desk.run, program, verdict, 0, (error.message,))
         finally:
             await desk.leave()
+        if ending.verdict not in GOOD and _lost(story, ending):
+            ending.verdict = "LOST"
         ending.took_ms = ending.took_ms or story.arena.clock.monotonic_ms() - began_ms
         if ending.verdict != "LOCKED" or attempt == LOCKED_TRIES - 1:
             return ending

@@ -14,7 +14,7 @@ from tests.storm.scenario import BREAKING, LYING
 from tests.storm.story import GOOD, SeedResult
 
 Pair = tuple[str, ...]
-KNOWN = frozenset({*GOOD, "LOCKED", "DISCREPANT", "ENGINE_NOT_SILENT"})
+KNOWN = frozenset({*GOOD, "LOCKED", "LOST", "DISCREPANT", "ENGINE_NOT_SILENT"})
 """Answers that say what is: everything else counts as unknown. What a flatten could not reduce, and
 says so, is known too."""
 
@@ -50,13 +50,17 @@ class Block:
         scenario, arena = result.scenario, result.arena
         first, others = result.endings[0], result.endings[1:]
         word = first.verdict
-        if word not in {*GOOD, "LOCKED"} and scenario.engine == "rogue" and _by_engine(first):
+        if (
+            word not in {*GOOD, "LOCKED", "LOST"}
+            and scenario.engine == "rogue"
+            and _by_engine(first)
+        ):
             word = "ENGINE_NOT_SILENT"
         self.seeds += 1
         self.accounts[f"{scenario.account}/{2 if scenario.second else 1}"] += 1
         self.verdicts[f"{first.program} {word}"] += 1
         self.second.update(f"{one.program} {one.verdict}" for one in others)
-        if word not in {*GOOD, "LOCKED"}:
+        if word not in {*GOOD, "LOCKED", "LOST"}:
             self.reasons.update({_reason(line) for line in first.missing})
         self._times(result)
         self.resumed.update(result.resumed)

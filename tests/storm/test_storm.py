@@ -24,6 +24,7 @@ from tests.storm.reconciler import Names, differences
 from tests.storm.scenario import PROFILES, Scenario, draw
 from tests.storm.story import GOOD, SeedResult, run_seed
 from tests.storm.summary import campaign_figures, merged
+from tests.storm.trouble import Trouble
 
 KEPT = sorted((Path(__file__).parents[1] / "seeds").glob("*.json"))
 ABLATED = {one.name: one for one in ABLATIONS}
@@ -52,7 +53,10 @@ def test_without_faults_every_run_ends_with_the_truth(seed: int) -> None:
     result = run_seed(scenario)
     assert not result.violations
     for ending in (result.endings[0], *result.liveness):
-        if ending.program == "flatten":
+        if ending.verdict == "LOST":
+            assert scenario.takes_over
+            assert any("taken over by" in line for line in ending.missing)
+        elif ending.program == "flatten":
             assert ending.verdict in {"FLAT", "RESIDUAL"}
         elif ending.program == "cancel_all" or scenario.engine != "rogue":
             assert ending.verdict in {"SAFE", "DISCREPANT"}, ending.missing
@@ -155,6 +159,7 @@ def test_a_second_reconciler_finds_exactly_the_same(seed: int) -> None:
             folder=folder,
             store=MemoryStore(),
             kit=Kit(),
+            trouble=Trouble(arena, folder),
             may_load_markets=True,
         )
         try:
