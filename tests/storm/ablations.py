@@ -142,7 +142,6 @@ ABLATIONS = (
         "a success of any shape counts as an empty list",
         lambda kit: replace(kit, doors=(*kit.doors, k.NoBodyGuard)),
         world=_odd_bodies,
-        alone="three reads and a final status for every order ever seen stand behind it",
     ),
     Ablation(
         "skew",
@@ -179,7 +178,6 @@ ABLATIONS = (
         lambda kit: replace(kit, leases=k.NoLease),
         profile="calm",
         world=_two_flatten,
-        alone="cancels may overlap, and reducing orders are clipped by the exchange",
     ),
 )
 

@@ -14,6 +14,7 @@ ABLATED = {one.name: one for one in ABLATIONS}
         ("errors_are_unknown", 2, "I1"),
         ("body_guard", 9, "I1"),
         ("deadline", 22, "I17"),
+        ("lease", 9, "I17"),
     ],
 )
 def test_only_what_is_left_out_makes_its_world_red(name: str, seed: int, invariant: str) -> None:
