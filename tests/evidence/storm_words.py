@@ -40,6 +40,14 @@ ENDINGS = (
     ("violations", "violations of invariants"),
 )
 
+RATES = (
+    ("unknown_rate", "share of seeds that ended UNKNOWN"),
+    (
+        "unknown_rate_whole",
+        "the same with engines that nobody can prove silent and with rests of a flatten",
+    ),
+)
+
 
 def campaign_lines(campaign: Any) -> Iterator[str]:
     """Return the section about the storm."""
@@ -61,8 +69,7 @@ def _profile(part: Mapping[str, Any]) -> Iterator[str]:
     yield "| --- | ---: |"
     for key, words in ZEROES:
         yield f"| {words} | {_bounded(int(part.get(key, 0)), seeds)} |"
-    if "unknown_rate" in part:
-        yield f"| share of seeds that ended UNKNOWN | {float(part['unknown_rate']):.2%} |"
+    yield from (f"| {words} | {float(part[key]):.2%} |" for key, words in RATES if key in part)
     for key, words in TIMES:
         if spread := part.get(key):
             told = ", ".join(f"{name} {_seconds(value)}" for name, value in spread.items())

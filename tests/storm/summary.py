@@ -18,6 +18,10 @@ KNOWN = frozenset({*GOOD, "LOCKED", "LOST", "DISCREPANT", "ENGINE_NOT_SILENT"})
 """Answers that say what is: everything else counts as unknown. What a flatten could not reduce, and
 says so, is known too."""
 
+ANSWERED = KNOWN - {"ENGINE_NOT_SILENT"}
+"""The stricter count: an engine that nobody can prove silent, and a rest that a flatten left over,
+count as unknown too."""
+
 
 @dataclass(slots=True)
 class Block:
@@ -139,6 +143,9 @@ def campaign_figures(block: Block, profile: str) -> dict[str, Any]:
         for word, number in block.verdicts.items()
         if word.split()[1] not in KNOWN and word != "flatten RESIDUAL"
     )
+    whole = sum(
+        number for word, number in block.verdicts.items() if word.split()[1] not in ANSWERED
+    )
     return {
         "seeds": block.seeds,
         "profile": profile,
@@ -154,6 +161,7 @@ def campaign_figures(block: Block, profile: str) -> dict[str, Any]:
         "resumed": dict(sorted(block.resumed.items())),
         "timer_reconciles": dict(sorted(block.cron.items())),
         "unknown_rate": round(unknown / max(1, block.seeds), 4),
+        "unknown_rate_whole": round(whole / max(1, block.seeds), 4),
         "unknown_reasons": dict(block.reasons.most_common(25)),
         "cells_hit": len(block.cells),
         "cells_reachable": reachable,

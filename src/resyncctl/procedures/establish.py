@@ -225,8 +225,7 @@ def _watch_request(request: EstablishRequest, tools: Tools) -> WatchRequest:
         validity_ms=max(profile.request_validity_ms, policy.request_validity_ms),
         skew_ms=tools.venue.skew_ms or policy.request_validity_ms,
     )
-    # A person, or a run on another host, tells nobody: what was sent before now is waited out too.
-    landing.sent(tools.clock.now_ms(), tools.clock)
+    landing.sent(tools.clock.now_ms(), tools.clock)  # by a person or host that tells nobody
     landing.lands_by(last_deadline_ms(_left_behind(request)), tools.clock)
     return WatchRequest(
         account=request.account,
