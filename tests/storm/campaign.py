@@ -6,6 +6,7 @@ appends one line per block to FILE and ends with code 1 when a seed is red.
 """
 
 import argparse
+import gc
 import json
 import multiprocessing
 import sys
@@ -25,8 +26,13 @@ def run_block(job: tuple[str, int, int]) -> dict[str, Any]:
     """Run the seeds of one block and return its line."""
     profile, first, after = job
     block = Block()
+    # A block lives for seconds and is collected as a whole; looking for cycles within it costs a
+    # tenth of its time.
+    gc.disable()
     for seed in range(first, after):
         block.add(run_seed(draw(seed, PROFILES[profile])))
+    gc.enable()
+    gc.collect()
     return {"profile": profile, "first": first, "after": after, **block.to_json()}
 
 
