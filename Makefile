@@ -5,6 +5,8 @@ PY ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+# Many tests wait for real processes, so more of them than cores may be under way.
+TEST_WORKERS ?= 4
 
 .PHONY: help
 help: ## Show what can be done here
@@ -34,12 +36,12 @@ demo: $(VENV)/.runtime ## Watch the main job on the embedded practice exchange
 
 .PHONY: test
 test: $(VENV)/.development ## Run every test
-	$(BIN)/python -m pytest -n $(WORKERS) -q
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal -q
 
 .PHONY: coverage
 coverage: $(VENV)/.development ## Run every test and hold the safety rooms to 95 % of branches
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -n $(WORKERS) -q --cov --cov-report=
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal -q --cov --cov-report=
 	$(BIN)/python -m coverage report --include='*/core/*,*/ports/*,*/procedures/*' --fail-under=95 --skip-covered --show-missing
 
 .PHONY: lint
